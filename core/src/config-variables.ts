@@ -1,0 +1,91 @@
+interface Variable {
+  /** What holds when it is unset, in words. */
+  default: string;
+  /** One line for `docs/configuration.md`. */
+  meaning: string;
+  /** Also read from the file named by `NAME_FILE`; never printed. */
+  secret?: true;
+}
+
+const VARIABLES = {
+  PORT: { default: '8080', meaning: 'Port of the web application, the API and the tus endpoint.' },
+  HOST: {
+    default: '127.0.0.1',
+    meaning: 'Address the server listens on. `0.0.0.0` opens it to the network; put TLS in front.',
+  },
+  PUBLIC_URL: {
+    default: 'http://localhost:PORT',
+    meaning: 'The address people and clients use, without a path.',
+  },
+  DATA_DIR: { default: './data', meaning: 'Folder for stored bytes, keys and the embedded database.' },
+  DATABASE_URL: {
+    default: 'embedded PostgreSQL',
+    meaning: '`postgres://user:password@host:5432/database`.',
+    secret: true,
+  },
+  DATABASE_POOL_MAX: { default: '10', meaning: 'Most database connections of one process.' },
+  REDIS_URL: {
+    default: 'PostgreSQL does it',
+    meaning: 'Redis or Valkey for the queue and the events.',
+    secret: true,
+  },
+  STORAGE: { default: 'file', meaning: 'Where uploaded bytes lie: `file` keeps them in `DATA_DIR/storage`.' },
+  PACS_URL: {
+    default: 'sandbox PACS',
+    meaning:
+      'DICOMweb root of the PACS, for example `https://pacs.example.org/dicom-web`. With `DATABASE_URL` set and this unset, uploads are kept and wait.',
+  },
+  PACS_AUTH: { default: 'none', meaning: '`none` (no Authorization header at all), `basic` or `bearer`.' },
+  PACS_USERNAME: { default: '', meaning: 'User for `basic`.', secret: true },
+  PACS_PASSWORD: { default: '', meaning: 'Password for `basic`.', secret: true },
+  PACS_TOKEN: { default: '', meaning: 'Token for `bearer`.', secret: true },
+  PACS_TIMEOUT_SECONDS: { default: '60', meaning: 'How long the PACS may stay silent during a request.' },
+  SANDBOX_PORT: {
+    default: '8042',
+    meaning: 'Port of the sandbox PACS, which runs only where `PACS_URL` is unset.',
+  },
+  MAX_UPLOAD_BYTES: { default: '2147483648 (2 GiB)', meaning: 'Most bytes of one upload.' },
+  MAX_CHUNK_BYTES: {
+    default: '67108864 (64 MiB)',
+    meaning: 'Most bytes of one tus request the API advertises.',
+  },
+  UPLOAD_TTL_HOURS: { default: '24', meaning: 'How long an unfinished upload can be resumed.' },
+  DUPLICATE_WINDOW_DAYS: {
+    default: '30',
+    meaning: 'How far back the same patient, date and modality counts as a duplicate; 0 turns it off.',
+  },
+  BYTES_GRACE_HOURS: {
+    default: '24',
+    meaning: 'How long the bytes stay after an upload has ended (delivered, rejected, cancelled or expired).',
+  },
+  REGISTRATION: { default: 'open', meaning: '`open` or `closed` (the first account can always be made).' },
+  CORS_ORIGINS: {
+    default: 'none',
+    meaning: 'Origins of other web pages that may upload, separated by commas; `*` for any.',
+  },
+  TRUST_PROXY: {
+    default: '0',
+    meaning: 'Number of proxies in front, or their addresses, so that client addresses are right.',
+  },
+  RATE_LIMIT_DISABLED: { default: '0', meaning: '`1` turns every rate limit off, for load tests.' },
+  RATE_LIMIT_LOGIN_PER_MINUTE: { default: '5', meaning: 'Sign-in attempts per minute and address.' },
+  RATE_LIMIT_UPLOAD_INIT_PER_MINUTE: { default: '20', meaning: 'New uploads per minute and user.' },
+  JWT_PRIVATE_KEY: {
+    default: 'made on first start in DATA_DIR/keys',
+    meaning: 'RSA private key (PEM, PKCS #8) that signs the tokens. Give all servers the same.',
+    secret: true,
+  },
+  DEDUPE_SECRET: {
+    default: 'made on first start in DATA_DIR/keys',
+    meaning: 'Secret of the duplicate check; at least 32 characters. Give all servers the same.',
+    secret: true,
+  },
+  INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
+  DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
+  LOG_LEVEL: { default: 'info', meaning: '`error`, `warn`, `info` or `debug`.' },
+} as const satisfies Record<string, Variable>;
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** Every environment variable RelayPACS reads; `docs/configuration.md` is made from it. */
+export const CONFIG_VARIABLES: Record<VariableName, Variable> = VARIABLES;

@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { CONFIG_VARIABLES, type VariableName } from './config-variables.js';
+
+const MIB = 1024 * 1024;
+
+/** A configuration value that cannot be used. The message names the variable and what it should hold. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigError';
+  }
+}
+
+export type PacsAuth =
+  | { mode: 'none' }
+  | { mode: 'basic'; username: string; password: string }
+  | { mode: 'bearer'; token: string };
+
+/** Everything RelayPACS can be told from outside, typed and checked. */
+export interface Config {
+  host: string;
+  port: number;
+  publicUrl: string;
+  /** Absolute folder for everything a single machine keeps: storage, keys, the embedded database. */
+  dataDir: string;
+  database: { url: string; poolMax: number };
+  /** Undefined: the queue and the events run on PostgreSQL. */
+  redisUrl: string | undefined;
+  storage: { kind: 'file'; directory: string };
+  /** Undefined: no PACS is configured yet; uploads are kept and wait. */
+  pacs: { url: string; auth: PacsAuth; timeoutMs: number } | undefined;
+  uploads: {
+    maxBytes: number;
+    ttlHours: number;
+    duplicateWindowDays: number;
+    chunkSize: number;
+    maxChunkSize: number;
+    graceHours: number;
+  };
+  registration: 'open' | 'closed';
+  cors: { origins: string[] };
+  trustProxy: string | number | boolean;
+  rateLimits: { disabled: boolean; loginPerMinute: number; uploadInitPerMinute: number };
+  keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
+  worker: { intakeConcurrency: number; deliveryConcurrency: number };
+  log: { level: 'error' | 'warn' | 'info' | 'debug' };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads variables and keeps every complaint, so that one start shows all of them. */
+class Reader {
+  readonly complaints: string[] = [];
+  private readonly env: Environment;
+
+  constructor(env: Environment) {
+    this.env = env;
+  }
+
+  /** The variable's text, or what stands in the file named by `NAME_FILE`; empty counts as unset. */
+  text(name: VariableName): string | undefined {
+    const direct = this.env[name];
+    if (direct !== undefined && direct !== '') return direct;
+    const file = CONFIG_VARIABLES[name].secret ? this.env[`${name}_FILE`] : undefined;
+    if (file === undefined || file === '') return undefined;
+    try {
+      return readFileSync(file, 'utf8').trim();
+    } catch {
+      this.complaints.push(`${name}_FILE names the file ${file}, which cannot be read.`);
+      return undefined;
+    }
+  }
+
+  number(name: VariableName, fallback: number, least: number, most: number): number {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    const number = Number(value);
+    if (!/^\d+(\.\d+)?$/.test(value) || number < least || number > most) {
+      this.complaints.push(`${name} must be a number from ${least} to ${most}, but is "${value}".`);
+      return fallback;
+    }
+    return number;
+  }
+
+  integer(name: VariableName, fallback: number, least: number, most: number): number {
+    const number = this.number(name, fallback, least, most);
+    if (!Number.isInteger(number)) {
+      this.complaints.push(`${name} must be a whole number, but is "${number}".`);
+      return fallback;
+    }
+    return number;
+  }
+
+  choice<const T extends string>(name: VariableName, choices: readonly T[], fallback: T): T {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) {
+      this.complaints.push(`${name} must be one of ${choices.join(', ')}, but is "${value}".`);
+      return fallback;
+    }
+    return found;
+  }
+
+  flag(name: VariableName): boolean {
+    return this.choice(name, ['0', '1'], '0') === '1';
+  }
+
+  url(name: VariableName, protocols: readonly string[]): string | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    // The value may carry a password: it is never repeated in the complaint.
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (!url || !protocols.includes(url.protocol.slice(0, -1))) {
+      this.complaints.push(
+        `${name} must be a URL starting with ${protocols.map((p) => `${p}://`).join(' or ')}.`,
+      );
+      return undefined;
+    }
+    return value.replace(/\/+$/, '');
+  }
+}
+
+function readPacs(reader: Reader): Config['pacs'] {
+  const url = reader.url('PACS_URL', ['http', 'https']);
+  const mode = reader.choice('PACS_AUTH', ['none', 'basic', 'bearer'], 'none');
+  const timeoutMs = reader.number('PACS_TIMEOUT_SECONDS', 60, 1, 3600) * 1000;
+  if (!url) return undefined;
+  const secret = (name: 'PACS_USERNAME' | 'PACS_PASSWORD' | 'PACS_TOKEN') => {
+    const value = reader.text(name);
+    if (value === undefined) reader.complaints.push(`${name} is needed because PACS_AUTH is ${mode}.`);
+    return value ?? '';
+  };
+  if (mode === 'basic') {
+    const auth: PacsAuth = { mode, username: secret('PACS_USERNAME'), password: secret('PACS_PASSWORD') };
+    return { url, auth, timeoutMs };
+  }
+  if (mode === 'bearer') return { url, auth: { mode, token: secret('PACS_TOKEN') }, timeoutMs };
+  return { url, auth: { mode: 'none' }, timeoutMs };
+}
+
+function readTrustProxy(reader: Reader): Config['trustProxy'] {
+  const value = reader.text('TRUST_PROXY');
+  if (value === undefined || value === '0' || value === 'false') return false;
+  if (/^\d+$/.test(value)) return Number(value);
+  if (value === 'true') {
+    reader.complaints.push(
+      'TRUST_PROXY must be a number of proxies or their addresses; "true" would trust anybody.',
+    );
+  }
+  return value;
+}
+
+/**
+ * Reads and checks the whole configuration.
+ *
+ * @param env - the environment, usually `process.env`
+ * @throws ConfigError with one line per variable that is wrong
+ */
+export function loadConfig(env: Environment): Config {
+  const reader = new Reader(env);
+  const port = reader.integer('PORT', 8080, 1, 65535);
+  const dataDir = path.resolve(reader.text('DATA_DIR') ?? 'data');
+  const databaseUrl = reader.url('DATABASE_URL', ['postgres', 'postgresql']);
+  if (databaseUrl === undefined && reader.complaints.every((c) => !c.startsWith('DATABASE_URL'))) {
+    reader.complaints.push('DATABASE_URL is needed; `npm start` sets it to the embedded database by itself.');
+  }
+  reader.choice('STORAGE', ['file'], 'file');
+  const maxChunkSize = reader.integer('MAX_CHUNK_BYTES', 64 * MIB, 512 * 1024, 1024 * MIB);
+  const config: Config = {
+    host: reader.text('HOST') ?? '127.0.0.1',
+    port,
+    publicUrl: reader.url('PUBLIC_URL', ['http', 'https']) ?? `http://localhost:${port}`,
+    dataDir,
+    database: { url: databaseUrl ?? '', poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
+    redisUrl: reader.url('REDIS_URL', ['redis', 'rediss']),
+    storage: { kind: 'file', directory: path.join(dataDir, 'storage') },
+    pacs: readPacs(reader),
+    uploads: {
+      maxBytes: reader.integer('MAX_UPLOAD_BYTES', 2 * 1024 * MIB, 1, Number.MAX_SAFE_INTEGER),
+      ttlHours: reader.number('UPLOAD_TTL_HOURS', 24, 0.001, 24 * 365),
+      duplicateWindowDays: reader.number('DUPLICATE_WINDOW_DAYS', 30, 0, 3650),
+      chunkSize: Math.min(8 * MIB, maxChunkSize),
+      maxChunkSize,
+      graceHours: reader.number('BYTES_GRACE_HOURS', 24, 0, 24 * 365),
+    },
+    registration: reader.choice('REGISTRATION', ['open', 'closed'], 'open'),
+    cors: { origins: (reader.text('CORS_ORIGINS') ?? '').split(/[\s,]+/).filter((origin) => origin !== '') },
+    trustProxy: readTrustProxy(reader),
+    rateLimits: {
+      disabled: reader.flag('RATE_LIMIT_DISABLED'),
+      loginPerMinute: reader.integer('RATE_LIMIT_LOGIN_PER_MINUTE', 5, 1, 1e6),
+      uploadInitPerMinute: reader.integer('RATE_LIMIT_UPLOAD_INIT_PER_MINUTE', 20, 1, 1e6),
+    },
+    keys: { jwtPrivateKey: reader.text('JWT_PRIVATE_KEY'), dedupeSecret: reader.text('DEDUPE_SECRET') },
+    worker: {
+      intakeConcurrency: reader.integer('INTAKE_CONCURRENCY', 2, 1, 32),
+      deliveryConcurrency: reader.integer('DELIVERY_CONCURRENCY', 2, 1, 32),
+    },
+    log: { level: reader.choice('LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info') },
+  };
+  for (const origin of config.cors.origins) {
+    if (origin !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin)) {
+      reader.complaints.push(
+        `CORS_ORIGINS must list origins such as https://app.example.org, but holds "${origin}".`,
+      );
+    }
+  }
+  if (reader.complaints.length > 0) throw new ConfigError(reader.complaints.join('\n'));
+  return config;
+}

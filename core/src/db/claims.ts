@@ -1,0 +1,50 @@
+import type { Queryable } from './database.js';
+
+/**
+ * A claim says which process works on a row now. It runs out by itself, so a killed worker's row is free again
+ * soon; every write of the work is guarded by {@link holdsClaim}, so a worker that was only slow cannot go on.
+ */
+export type ClaimedTable = 'uploads' | 'studies';
+
+/**
+ * Takes or renews the claim on a row.
+ *
+ * @param seconds - how long it holds from now, by the database's clock
+ * @returns false when another process holds it
+ */
+export async function claim(
+  db: Queryable,
+  table: ClaimedTable,
+  id: string,
+  holder: string,
+  seconds: number,
+): Promise<boolean> {
+  const taken: number = await db(table)
+    .where({ id })
+    .where((free) =>
+      free.whereNull('claimedBy').orWhere('claimedBy', holder).orWhere('claimExpiresAt', '<', db.fn.now()),
+    )
+    .update({ claimedBy: holder, claimExpiresAt: db.raw(`now() + ? * interval '1 second'`, [seconds]) });
+  return taken === 1;
+}
+
+/** True while `holder` has the row; inside a transaction the row stays held until its end. */
+export async function holdsClaim(
+  trx: Queryable,
+  table: ClaimedTable,
+  id: string,
+  holder: string,
+): Promise<boolean> {
+  const row = await trx(table).where({ id, claimedBy: holder }).forUpdate().first('id');
+  return row !== undefined;
+}
+
+/** Gives the row back, if `holder` still has it. */
+export async function releaseClaim(
+  db: Queryable,
+  table: ClaimedTable,
+  id: string,
+  holder: string,
+): Promise<void> {
+  await db(table).where({ id, claimedBy: holder }).update({ claimedBy: null, claimExpiresAt: null });
+}

@@ -1,0 +1,54 @@
+import knexFactory, { type Knex } from 'knex';
+import pg from 'pg';
+
+export type Database = Knex;
+/** A database or a transaction of it: what the repositories work on. */
+export type Queryable = Knex | Knex.Transaction;
+
+const INT8 = 20;
+const DATE = 1082;
+
+/**
+ * Sizes are int8 and fit a double exactly up to 2^53 bytes; a date stays the text `YYYY-MM-DD`, because a
+ * JavaScript Date would move it by the time zone.
+ */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8) return Number;
+    if (oid === DATE) return (value: string) => value;
+    return pg.types.getTypeParser(oid, format);
+  },
+};
+
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+function camelRow(row: unknown): unknown {
+  if (row === null || typeof row !== 'object' || Array.isArray(row)) return row;
+  return Object.fromEntries(Object.entries(row).map(([key, value]) => [camel(key), value]));
+}
+
+function camelResult(result: unknown): unknown {
+  if (Array.isArray(result)) return result.map(camelRow);
+  if (result !== null && typeof result === 'object' && 'rows' in result && Array.isArray(result.rows)) {
+    return { ...result, rows: result.rows.map(camelRow) };
+  }
+  return camelRow(result);
+}
+
+/**
+ * Opens a pool to PostgreSQL. This is the one place where snake_case columns become camelCase properties and back.
+ *
+ * @param url - connection URL
+ * @param poolMax - most connections at once
+ */
+export function openDatabase(url: string, poolMax: number): Database {
+  return knexFactory({
+    client: 'pg',
+    connection: { connectionString: url, types, application_name: 'relaypacs' } as Knex.PgConnectionConfig,
+    pool: { min: 0, max: poolMax, idleTimeoutMillis: 30_000 },
+    acquireConnectionTimeout: 10_000,
+    wrapIdentifier: (value, original) => original(value === '*' ? value : snake(value)),
+    postProcessResponse: camelResult,
+  });
+}

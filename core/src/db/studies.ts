@@ -1,0 +1,95 @@
+import type { InstanceCounts, StudyStatus, UploadProblem } from '../contract/uploads.js';
+import type { Queryable } from './database.js';
+
+export interface StudyRow {
+  id: string;
+  uploadId: string;
+  studyInstanceUid: string;
+  patientName: string | null;
+  patientId: string | null;
+  patientBirthDate: string | null;
+  patientSex: string | null;
+  studyDate: string | null;
+  studyDescription: string | null;
+  accessionNumber: string | null;
+  modalities: string[];
+  seriesCount: number;
+  status: StudyStatus;
+  waitingFor: 'pacs' | null;
+  problem: UploadProblem | null;
+  claimedBy: string | null;
+  claimExpiresAt: Date | null;
+  attempts: number;
+  nextAttemptAt: Date | null;
+  createdAt: Date;
+  updatedAt: Date;
+  deliveredAt: Date | null;
+}
+
+export type NewStudy = Omit<
+  StudyRow,
+  | 'status'
+  | 'waitingFor'
+  | 'problem'
+  | 'claimedBy'
+  | 'claimExpiresAt'
+  | 'attempts'
+  | 'nextAttemptAt'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'deliveredAt'
+>;
+
+export async function insertStudy(db: Queryable, study: NewStudy): Promise<void> {
+  await db('studies').insert({ ...study, status: 'pending' });
+}
+
+export async function findStudy(db: Queryable, id: string): Promise<StudyRow | undefined> {
+  return db<StudyRow>('studies').where({ id }).first();
+}
+
+export async function listStudies(db: Queryable, uploadIds: readonly string[]): Promise<StudyRow[]> {
+  return db<StudyRow>('studies')
+    .whereIn('uploadId', [...uploadIds])
+    .orderBy('id');
+}
+
+/** Forgets what an earlier, unfinished intake of the upload recorded. */
+export async function deleteStudies(trx: Queryable, uploadId: string): Promise<void> {
+  await trx<StudyRow>('studies').where({ uploadId }).delete();
+}
+
+export async function updateStudy(
+  db: Queryable,
+  id: string,
+  change: Partial<
+    Pick<
+      StudyRow,
+      'status' | 'waitingFor' | 'problem' | 'attempts' | 'nextAttemptAt' | 'deliveredAt' | 'claimedBy'
+    >
+  >,
+): Promise<void> {
+  await db<StudyRow>('studies')
+    .where({ id })
+    .update({ ...change, updatedAt: new Date() });
+}
+
+export const NO_INSTANCES: InstanceCounts = { total: 0, stored: 0, verified: 0, failed: 0 };
+
+/** How far the instances of each study are; a study without instances has no entry. */
+export async function countInstances(
+  db: Queryable,
+  studyIds: readonly string[],
+): Promise<Map<string, InstanceCounts>> {
+  const rows: Array<InstanceCounts & { studyId: string }> = await db('instances')
+    .whereIn('studyId', [...studyIds])
+    .groupBy('studyId')
+    .select(
+      'studyId',
+      db.raw('count(*) AS total'),
+      db.raw(`count(*) FILTER (WHERE status IN ('stored', 'warning', 'verified')) AS stored`),
+      db.raw(`count(*) FILTER (WHERE status = 'verified') AS verified`),
+      db.raw(`count(*) FILTER (WHERE status = 'failed') AS failed`),
+    );
+  return new Map(rows.map(({ studyId, ...counts }) => [studyId, counts]));
+}

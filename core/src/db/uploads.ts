@@ -1,0 +1,175 @@
+import type { ServiceLevel, UploadProblem, UploadStatus } from '../contract/uploads.js';
+import { assertMayChange, isSettled, StatusChangeRefused } from '../domain/upload-status.js';
+import type { Actor } from './audit-events.js';
+import type { Queryable } from './database.js';
+import type { UnitOfWork } from './unit-of-work.js';
+
+export interface UploadRow {
+  id: string;
+  userId: string;
+  status: UploadStatus;
+  serviceLevel: ServiceLevel;
+  patientName: string;
+  patientId: string | null;
+  patientBirthDate: string | null;
+  patientSex: string | null;
+  studyDate: string;
+  modality: string;
+  studyDescription: string | null;
+  clinicalHistory: string | null;
+  studyInstanceUid: string | null;
+  fileCount: number;
+  totalBytes: number;
+  dedupeKey: Buffer;
+  problem: UploadProblem | null;
+  expiresAt: Date;
+  createdAt: Date;
+  updatedAt: Date;
+  receivedAt: Date | null;
+  endedAt: Date | null;
+  bytesRemovedAt: Date | null;
+  claimedBy: string | null;
+  claimExpiresAt: Date | null;
+  attempts: number;
+  nextAttemptAt: Date | null;
+}
+
+export type NewUpload = Omit<
+  UploadRow,
+  | 'problem'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'receivedAt'
+  | 'endedAt'
+  | 'bytesRemovedAt'
+  | 'claimedBy'
+  | 'claimExpiresAt'
+  | 'attempts'
+  | 'nextAttemptAt'
+>;
+
+export async function insertUpload(db: Queryable, upload: NewUpload): Promise<UploadRow> {
+  const [row] = await db<UploadRow>('uploads').insert(upload).returning('*');
+  if (!row) throw new Error('The upload was not written');
+  return row;
+}
+
+export async function findUpload(db: Queryable, id: string): Promise<UploadRow | undefined> {
+  return db<UploadRow>('uploads').where({ id }).first();
+}
+
+/** Reads an upload and holds its row until the transaction ends. */
+export async function lockUpload(trx: Queryable, id: string): Promise<UploadRow | undefined> {
+  return trx<UploadRow>('uploads').where({ id }).forUpdate().first();
+}
+
+/**
+ * The newest upload of the same study since `since` that reached or may still reach the PACS: one that was
+ * cancelled, expired, rejected or failed is no reason to warn.
+ */
+export async function findDuplicateUpload(
+  db: Queryable,
+  userId: string,
+  dedupeKey: Buffer,
+  since: Date,
+): Promise<UploadRow | undefined> {
+  return db<UploadRow>('uploads')
+    .where({ userId, dedupeKey })
+    .where('createdAt', '>=', since)
+    .whereNotIn('status', ['cancelled', 'expired', 'rejected', 'failed'])
+    .orderBy('createdAt', 'desc')
+    .first();
+}
+
+export interface UploadFilter {
+  userId?: string | undefined;
+  status?: UploadStatus | undefined;
+  serviceLevel?: ServiceLevel | undefined;
+  modality?: string | undefined;
+  /** Study dates, both ends included, `YYYY-MM-DD`. */
+  from?: string | undefined;
+  to?: string | undefined;
+  /** Part of the patient's name, id or the study's description. */
+  q?: string | undefined;
+}
+
+/** Newest first; `before` is the id of the last row of the page before. */
+export async function listUploads(
+  db: Queryable,
+  filter: UploadFilter,
+  limit: number,
+  before?: string,
+): Promise<UploadRow[]> {
+  const query = db<UploadRow>('uploads').orderBy('id', 'desc').limit(limit);
+  if (before !== undefined) query.where('id', '<', before);
+  if (filter.userId !== undefined) query.where('userId', filter.userId);
+  if (filter.status !== undefined) query.where('status', filter.status);
+  if (filter.serviceLevel !== undefined) query.where('serviceLevel', filter.serviceLevel);
+  if (filter.modality !== undefined) query.where('modality', filter.modality);
+  if (filter.from !== undefined) query.where('studyDate', '>=', filter.from);
+  if (filter.to !== undefined) query.where('studyDate', '<=', filter.to);
+  if (filter.q !== undefined && filter.q !== '') {
+    const pattern = `%${filter.q.replace(/[\\%_]/g, (c) => `\\${c}`)}%`;
+    query.where((any) =>
+      any
+        .whereILike('patientName', pattern)
+        .orWhereILike('patientId', pattern)
+        .orWhereILike('studyDescription', pattern),
+    );
+  }
+  return query;
+}
+
+export interface StatusChange {
+  uploadId: string;
+  to: UploadStatus;
+  actor: Actor;
+  /** Shown to the sender; a change without one clears the last. */
+  problem?: UploadProblem;
+  /** Counts and codes for the audit trail. */
+  detail?: Record<string, string | number | boolean | null>;
+  /** Further columns that change with the status. */
+  set?: Partial<
+    Pick<UploadRow, 'claimedBy' | 'claimExpiresAt' | 'nextAttemptAt' | 'expiresAt' | 'bytesRemovedAt'>
+  >;
+}
+
+/**
+ * The one way an upload changes its status: checked against the table of `domain/upload-status.ts`, audited and
+ * announced, in the caller's transaction.
+ *
+ * @throws StatusChangeRefused when the table does not have the change
+ */
+export async function changeUploadStatus(unit: UnitOfWork, change: StatusChange): Promise<UploadRow> {
+  const before = await lockUpload(unit.trx, change.uploadId);
+  if (!before) throw new Error(`There is no upload ${change.uploadId}`);
+  assertMayChange(before.status, change.to);
+  const now = new Date();
+  const [after] = await unit
+    .trx<UploadRow>('uploads')
+    .where({ id: change.uploadId })
+    .update({
+      ...change.set,
+      status: change.to,
+      problem: change.problem ?? null,
+      updatedAt: now,
+      ...(change.to === 'received' ? { receivedAt: now } : {}),
+      endedAt: isSettled(change.to) ? now : null,
+    })
+    .returning('*');
+  if (!after) throw new StatusChangeRefused(before.status, change.to);
+  unit.audit({
+    actor: change.actor,
+    action: `upload.${change.to}`,
+    objectType: 'upload',
+    objectId: after.id,
+    detail: { ...change.detail, ...(change.problem ? { problem: change.problem.code } : {}) },
+  });
+  announceUpload(unit, after);
+  return after;
+}
+
+/** Tells the owner's browsers that something about an upload changed. */
+export function announceUpload(unit: UnitOfWork, upload: Pick<UploadRow, 'id' | 'userId' | 'status'>): void {
+  unit.emit({ type: 'upload', uploadId: upload.id, userId: upload.userId, status: upload.status });
+}
