@@ -21,7 +21,8 @@ export type PacsAuth =
 export interface Config {
   host: string;
   port: number;
-  publicUrl: string;
+  /** Undefined: the address each request came to is used. */
+  publicUrl: string | undefined;
   /** Absolute folder for everything a single machine keeps: storage, keys, the embedded database. */
   dataDir: string;
   database: { url: string; poolMax: number };
@@ -171,7 +172,7 @@ export function loadConfig(env: Environment): Config {
   const config: Config = {
     host: reader.text('HOST') ?? '127.0.0.1',
     port,
-    publicUrl: reader.url('PUBLIC_URL', ['http', 'https']) ?? `http://localhost:${port}`,
+    publicUrl: reader.url('PUBLIC_URL', ['http', 'https']),
     dataDir,
     database: { url: databaseUrl ?? '', poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
     redisUrl: reader.url('REDIS_URL', ['redis', 'rediss']),

@@ -8,7 +8,7 @@ const CHANGES: Record<UploadStatus, readonly UploadStatus[]> = {
   processing: ['delivering', 'rejected', 'failed', 'cancelled'],
   delivering: ['delivered', 'failed'],
   delivered: [],
-  rejected: ['processing', 'cancelled'],
+  rejected: ['cancelled'],
   failed: ['processing', 'delivering'],
   expired: [],
   cancelled: [],

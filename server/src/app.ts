@@ -1,0 +1,72 @@
+import path from 'node:path';
+import type { Platform } from '@relaypacs/core/platform.js';
+import express, { type Express } from 'express';
+import { createGuards } from './auth/authenticate.js';
+import type { KeyStore } from './auth/key-store.js';
+import { authRoutes, meRoutes } from './auth/routes.js';
+import { TokenSigner } from './auth/tokens.js';
+import { openApiRoutes } from './docs/openapi-route.js';
+import { healthRoutes } from './health/routes.js';
+import { corsFor } from './http/cors.js';
+import { problemHandler, unknownRoute } from './http/problem-responses.js';
+import { createRateLimits } from './http/rate-limits.js';
+import { requestContext } from './http/request-context.js';
+import { eventRoutes } from './notifications/events-route.js';
+import { createTusEndpoint, TUS_PATH } from './tus/endpoint.js';
+import { uploadRoutes } from './uploads/routes.js';
+import { securityHeaders } from './web/security-headers.js';
+import { webApp } from './web/web-app.js';
+
+export interface App {
+  express: Express;
+  /** Readiness goes false and event streams end; requests that run may finish. */
+  beginStop(): void;
+}
+
+/** Wires the whole front door. */
+export function createApp(platform: Platform, keys: KeyStore): App {
+  const { config, db, logger } = platform;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('trust proxy', config.trustProxy);
+  app.set('query parser', 'simple');
+
+  const signer = new TokenSigner(keys);
+  const guards = createGuards(db, keys);
+  const rateLimits = createRateLimits(config.rateLimits);
+  const tus = createTusEndpoint(platform, guards);
+  const events = eventRoutes(platform.events, guards);
+  let stopping = false;
+
+  app.use(requestContext(logger), securityHeaders(config), corsFor(config.cors));
+  app.use(healthRoutes(platform, () => stopping));
+  app.use(TUS_PATH, tus.routes);
+
+  app.use('/api/v1', (_req, res, next) => {
+    // Answers are about patients: nothing between us and the person may keep them.
+    res.setHeader('Cache-Control', 'no-store');
+    next();
+  });
+  app.use('/api/v1', express.json({ limit: '16mb' }));
+  app.use('/api/v1/auth', authRoutes({ platform, signer, guards, rateLimits }));
+  app.use('/api/v1/me', meRoutes({ guards }));
+  app.use(
+    '/api/v1/uploads',
+    uploadRoutes({ platform, keys, signer, guards, rateLimits, offsetOf: tus.offsetOf }),
+  );
+  app.use('/api/v1/events', events.routes);
+  app.get('/.well-known/jwks.json', (_req, res) => {
+    res.json({ keys: [keys.publicJwk] });
+  });
+  app.use(openApiRoutes(config));
+  app.use(webApp(path.resolve(import.meta.dirname, '../../client/dist/app')));
+  app.use(unknownRoute, problemHandler(logger));
+
+  return {
+    express: app,
+    beginStop() {
+      stopping = true;
+      events.close();
+    },
+  };
+}

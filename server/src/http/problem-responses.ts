@@ -1,0 +1,115 @@
+import { PROBLEM_MEDIA_TYPE, PROBLEMS, type Problem } from '@relaypacs/core/contract/problem.js';
+import { StatusChangeRefused } from '@relaypacs/core/domain/upload-status.js';
+import type { Logger } from '@relaypacs/core/observability/logger.js';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { HttpProblem } from './http-problem.js';
+
+/** Renders a problem as RFC 9457; a HEAD answer gets the headers only. */
+export function sendProblem(req: Request, res: Response, problem: HttpProblem): void {
+  const body: Problem = {
+    type: `urn:relaypacs:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
+    title: PROBLEMS[problem.code].title,
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    requestId: res.locals.requestId,
+    ...problem.members,
+  };
+  res.status(problem.status);
+  if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
+  res.setHeader('Cache-Control', 'no-store');
+  res.setHeader('Content-Type', PROBLEM_MEDIA_TYPE);
+  if (req.method === 'HEAD') res.end();
+  else res.end(JSON.stringify(body));
+}
+
+/** What body-parser and Express throw for requests they cannot read. */
+function fromParser(error: { status?: unknown; type?: unknown }): HttpProblem | undefined {
+  if (error.type === 'entity.too.large') {
+    return new HttpProblem(
+      'UPLOAD_TOO_LARGE',
+      'The request body is too large. Files go through the tus endpoint.',
+    );
+  }
+  if (error.type === 'encoding.unsupported' || error.type === 'charset.unsupported') {
+    return new HttpProblem('UNSUPPORTED_MEDIA_TYPE', 'Send the body as JSON in UTF-8.');
+  }
+  if (typeof error.status === 'number' && error.status >= 400 && error.status < 500) {
+    return new HttpProblem('MALFORMED_REQUEST', 'The request could not be read. Nothing was changed.');
+  }
+  return undefined;
+}
+
+function toProblem(error: unknown): HttpProblem | undefined {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof StatusChangeRefused) {
+    return new HttpProblem('UPLOAD_STATE_CONFLICT', `The upload is ${error.from}; this is not possible now.`);
+  }
+  return typeof error === 'object' && error !== null ? fromParser(error) : undefined;
+}
+
+// Network or resource trouble between us and the database; the client should simply try again.
+const UNAVAILABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  '57P01',
+  '57P03',
+  '53300',
+  '08006',
+]);
+
+function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    UNAVAILABLE.has(code) ||
+    error.name === 'KnexTimeoutError' ||
+    /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message)
+  );
+}
+
+/** The one place where errors become answers. What is not expected is logged and told without its inside. */
+export function problemHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    const known = toProblem(error);
+    if (known) {
+      sendProblem(req, res, known);
+      return;
+    }
+    logger.error('A request failed', { error, method: req.method, route: req.path });
+    if (
+      isUnavailable(error) ||
+      ('code' in Object(error) && ['ENOSPC', 'EDQUOT'].includes(Object(error).code))
+    ) {
+      res.setHeader('Retry-After', '5');
+      sendProblem(
+        req,
+        res,
+        new HttpProblem(
+          'UNAVAILABLE',
+          'The service is briefly not available. What has arrived is safe; try again.',
+        ),
+      );
+      return;
+    }
+    sendProblem(
+      req,
+      res,
+      new HttpProblem(
+        'INTERNAL_ERROR',
+        'Something went wrong on our side. What has arrived is safe; try again later.',
+      ),
+    );
+  };
+}
+
+/** Answer for every path nobody serves. */
+export const unknownRoute: RequestHandler = (req) => {
+  throw new HttpProblem('NOT_FOUND', `There is nothing at ${req.path}.`);
+};

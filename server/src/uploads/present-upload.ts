@@ -1,0 +1,146 @@
+import type {
+  InstanceCounts,
+  Study,
+  UploadDetail,
+  UploadFile,
+  UploadSummary,
+} from '@relaypacs/core/contract/uploads.js';
+import { listAuditEvents } from '@relaypacs/core/db/audit-events.js';
+import type { Queryable } from '@relaypacs/core/db/database.js';
+import { countInstances, listStudies, NO_INSTANCES, type StudyRow } from '@relaypacs/core/db/studies.js';
+import {
+  type FileTotals,
+  listUploadFiles,
+  sumUploadFiles,
+  type UploadFileRow,
+} from '@relaypacs/core/db/upload-files.js';
+import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+
+const iso = (date: Date | null) => date?.toISOString() ?? null;
+
+function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
+  const sum = { ...NO_INSTANCES };
+  for (const each of counts) {
+    sum.total += each.total;
+    sum.stored += each.stored;
+    sum.verified += each.verified;
+    sum.failed += each.failed;
+  }
+  return sum;
+}
+
+function presentSummary(
+  row: UploadRow,
+  files: FileTotals | undefined,
+  studies: readonly StudyRow[],
+  counts: ReadonlyMap<string, InstanceCounts>,
+): UploadSummary {
+  const delivered = row.status === 'delivered';
+  return {
+    id: row.id,
+    userId: row.userId,
+    status: row.status,
+    waitingFor: studies.some((study) => study.waitingFor === 'pacs') ? 'pacs' : null,
+    serviceLevel: row.serviceLevel,
+    patientName: row.patientName,
+    patientId: row.patientId,
+    patientBirthDate: row.patientBirthDate,
+    patientSex: row.patientSex,
+    studyDate: row.studyDate,
+    modality: row.modality,
+    studyDescription: row.studyDescription,
+    clinicalHistory: row.clinicalHistory,
+    fileCount: row.fileCount,
+    totalBytes: row.totalBytes,
+    filesReceived: files?.received ?? 0,
+    filesRejected: files?.rejected ?? 0,
+    instances: addCounts(studies.map((study) => counts.get(study.id) ?? NO_INSTANCES)),
+    problem: row.problem,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+    expiresAt: row.expiresAt.toISOString(),
+    receivedAt: iso(row.receivedAt),
+    deliveredAt: delivered ? iso(row.endedAt) : null,
+  };
+}
+
+function presentStudy(row: StudyRow, counts: InstanceCounts | undefined): Study {
+  return {
+    id: row.id,
+    studyInstanceUid: row.studyInstanceUid,
+    patientName: row.patientName,
+    patientId: row.patientId,
+    patientBirthDate: row.patientBirthDate,
+    patientSex: row.patientSex,
+    studyDate: row.studyDate,
+    studyDescription: row.studyDescription,
+    modalities: row.modalities,
+    seriesCount: row.seriesCount,
+    status: row.status,
+    waitingFor: row.waitingFor,
+    instances: counts ?? NO_INSTANCES,
+    problem: row.problem,
+    deliveredAt: iso(row.deliveredAt),
+  };
+}
+
+async function presentFile(row: UploadFileRow, offsetOf: OffsetOf): Promise<UploadFile> {
+  return {
+    id: row.id,
+    filename: row.filename,
+    relativePath: row.relativePath,
+    size: row.size,
+    offset: row.status === 'uploading' ? await offsetOf(row.id) : (row.size ?? 0),
+    status: row.status,
+    ...(row.problem ? { problem: row.problem } : {}),
+    findings: row.findings,
+  };
+}
+
+/** Bytes acknowledged of an unfinished file. */
+export type OffsetOf = (fileId: string) => Promise<number>;
+
+/** Uploads as a list shows them; three queries whatever their number. */
+export async function presentUploads(db: Queryable, rows: readonly UploadRow[]): Promise<UploadSummary[]> {
+  const ids = rows.map((row) => row.id);
+  const [files, studies] = await Promise.all([sumUploadFiles(db, ids), listStudies(db, ids)]);
+  const counts = await countInstances(
+    db,
+    studies.map((study) => study.id),
+  );
+  return rows.map((row) =>
+    presentSummary(
+      row,
+      files.get(row.id),
+      studies.filter((study) => study.uploadId === row.id),
+      counts,
+    ),
+  );
+}
+
+/** One upload with its files, studies and timeline. */
+export async function presentUpload(
+  db: Queryable,
+  row: UploadRow,
+  offsetOf: OffsetOf,
+): Promise<UploadDetail> {
+  const [totals, files, studies, events] = await Promise.all([
+    sumUploadFiles(db, [row.id]),
+    listUploadFiles(db, row.id),
+    listStudies(db, [row.id]),
+    listAuditEvents(db, 'upload', row.id),
+  ]);
+  const counts = await countInstances(
+    db,
+    studies.map((study) => study.id),
+  );
+  return {
+    ...presentSummary(row, totals.get(row.id), studies, counts),
+    files: await Promise.all(files.map((file) => presentFile(file, offsetOf))),
+    studies: studies.map((study) => presentStudy(study, counts.get(study.id))),
+    timeline: events.map(({ at, action }) => ({
+      at: at.toISOString(),
+      event: action.replace(/^upload\./, ''),
+    })),
+  };
+}

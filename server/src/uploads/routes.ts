@@ -1,0 +1,159 @@
+import {
+  CompleteUploadRequestSchema,
+  CreateUploadRequestSchema,
+  type CreateUploadResponse,
+  type UploadList,
+  UploadListQuerySchema,
+  type UploadTokenResponse,
+} from '@relaypacs/core/contract/uploads.js';
+import { isId } from '@relaypacs/core/db/ids.js';
+import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import { findUpload, listUploads, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+import type { Platform } from '@relaypacs/core/platform.js';
+import { type Request, type Response, Router } from 'express';
+import { type Guards, type Principal, principalOf } from '../auth/authenticate.js';
+import type { KeyStore } from '../auth/key-store.js';
+import type { TokenSigner } from '../auth/tokens.js';
+import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
+import type { RateLimits } from '../http/rate-limits.js';
+import { actorOf } from '../http/request-context.js';
+import { readBody, readQuery } from '../http/validate.js';
+import { cancelUpload } from './cancel-upload.js';
+import { completeUpload } from './complete-upload.js';
+import { createUpload } from './create-upload.js';
+import { type OffsetOf, presentUpload, presentUploads } from './present-upload.js';
+import { retryUpload } from './retry-upload.js';
+
+export interface UploadDeps {
+  platform: Platform;
+  keys: KeyStore;
+  signer: TokenSigner;
+  guards: Guards;
+  rateLimits: RateLimits;
+  offsetOf: OffsetOf;
+}
+
+/** True when the principal may look at the upload: its owner, an admin, or the holder of its token. */
+function maySee(principal: Principal, upload: UploadRow): boolean {
+  if (principal.kind === 'upload') return principal.uploadId === upload.id;
+  return principal.userId === upload.userId || principal.user.role === 'Admin';
+}
+
+/** True when the principal may change the upload: its owner, or the holder of its token. */
+function mayChange(principal: Principal, upload: UploadRow): boolean {
+  return principal.kind === 'upload' ? principal.uploadId === upload.id : principal.userId === upload.userId;
+}
+
+/** `/api/v1/uploads`. */
+export function uploadRoutes(deps: UploadDeps): Router {
+  const { platform, keys, signer, guards, rateLimits, offsetOf } = deps;
+  const { db, transact, config, storage, logger } = platform;
+  const router = Router();
+
+  async function uploadFor(
+    req: Request,
+    res: Response,
+    allowed: (principal: Principal, upload: UploadRow) => boolean,
+  ): Promise<UploadRow> {
+    const id = String(req.params.id);
+    const upload = isId(id) ? await findUpload(db, id) : undefined;
+    if (!upload || !allowed(principalOf(res), upload)) throw notFound('upload');
+    return upload;
+  }
+
+  /** Bytes nobody can need any more; what cannot be removed now is removed by the worker's upkeep. */
+  async function removeBytes(fileIds: readonly string[]): Promise<void> {
+    for (const id of fileIds) {
+      await storage
+        .remove(id)
+        .catch((error: unknown) => logger.warn('Bytes were not removed yet', { error }));
+    }
+  }
+
+  router.post('/', guards.requireUser, rateLimits.uploadInit, async (req, res) => {
+    const announcement = readBody(CreateUploadRequestSchema, req);
+    const { userId } = principalOf(res);
+    const upload = await createUpload(transact, config.uploads, keys.dedupeSecret, announcement, {
+      ...actorOf(req, res),
+      userId,
+    });
+    const answer: CreateUploadResponse = {
+      id: upload.id,
+      status: upload.status,
+      uploadToken: await signer.uploadToken(userId, upload.id, upload.expiresAt),
+      tusEndpoint: `${config.publicUrl}/files`,
+      expiresAt: upload.expiresAt.toISOString(),
+      chunkSize: config.uploads.chunkSize,
+      maxChunkSize: config.uploads.maxChunkSize,
+      checksumAlgorithm: 'sha256',
+    };
+    res.status(201).location(`/api/v1/uploads/${upload.id}`).json(answer);
+  });
+
+  router.get('/', guards.requireUser, async (req, res) => {
+    const { limit, cursor, userId, ...filter } = readQuery(UploadListQuerySchema, req);
+    if (cursor !== undefined && !isId(cursor)) {
+      throw invalidFields([{ path: 'cursor', message: 'Use the nextCursor of the page before' }]);
+    }
+    const { user } = principalOf(res);
+    // An account sees its own uploads whatever it asks for; an admin sees all, or those of one account.
+    const owner = user.role === 'Admin' ? userId : user.id;
+    if (owner !== undefined && !isId(owner)) {
+      throw invalidFields([{ path: 'userId', message: 'This is not the id of an account' }]);
+    }
+    const rows = await listUploads(db, { ...filter, userId: owner }, limit + 1, cursor);
+    const page = rows.slice(0, limit);
+    const answer: UploadList = {
+      items: await presentUploads(db, page),
+      nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    };
+    res.json(answer);
+  });
+
+  router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
+    res.json(await presentUpload(db, await uploadFor(req, res, maySee), offsetOf));
+  });
+
+  router.post('/:id/complete', guards.requireUserOrUpload, async (req, res) => {
+    const upload = await uploadFor(req, res, mayChange);
+    const request = readBody(CompleteUploadRequestSchema, req);
+    const { upload: completed, abandoned } = await completeUpload(
+      transact,
+      upload.id,
+      request,
+      actorOf(req, res),
+    );
+    await removeBytes(abandoned);
+    res.status(202).json({ id: completed.id, status: completed.status });
+  });
+
+  router.post('/:id/token', guards.requireUser, async (req, res) => {
+    const upload = await uploadFor(req, res, mayChange);
+    if (!takesFiles(upload.status) || upload.expiresAt.getTime() <= Date.now()) {
+      throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
+    }
+    const answer: UploadTokenResponse = {
+      uploadToken: await signer.uploadToken(upload.userId, upload.id, upload.expiresAt),
+      expiresAt: upload.expiresAt.toISOString(),
+    };
+    res.json(answer);
+  });
+
+  router.post('/:id/retry', guards.requireUser, async (req, res) => {
+    const upload = await uploadFor(req, res, maySee);
+    const retried = await retryUpload(transact, upload.id, actorOf(req, res));
+    res.status(202).json({ id: retried.id, status: retried.status });
+  });
+
+  router.delete('/:id', guards.requireUser, async (req, res) => {
+    const upload = await uploadFor(req, res, mayChange);
+    if (await cancelUpload(transact, upload.id, actorOf(req, res))) {
+      const files = await listUploadFiles(db, upload.id);
+      await removeBytes(files.map((file) => file.id));
+    }
+    res.status(204).end();
+  });
+
+  return router;
+}
