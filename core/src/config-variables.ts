@@ -14,8 +14,8 @@ const VARIABLES = {
     meaning: 'Address the server listens on. `0.0.0.0` opens it to the network; put TLS in front.',
   },
   PUBLIC_URL: {
-    default: 'http://localhost:PORT',
-    meaning: 'The address people and clients use, without a path.',
+    default: 'the address of each request',
+    meaning: 'The address people and clients use, without a path. Set it in production.',
   },
   DATA_DIR: { default: './data', meaning: 'Folder for stored bytes, keys and the embedded database.' },
   DATABASE_URL: {

@@ -58,7 +58,7 @@ export function createApp(platform: Platform, keys: KeyStore): App {
   app.get('/.well-known/jwks.json', (_req, res) => {
     res.json({ keys: [keys.publicJwk] });
   });
-  app.use(openApiRoutes(config));
+  app.use(openApiRoutes());
   app.use(webApp(path.resolve(import.meta.dirname, '../../client/dist/app')));
   app.use(unknownRoute, problemHandler(logger));
 

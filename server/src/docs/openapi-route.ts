@@ -1,11 +1,10 @@
-import type { Config } from '@relaypacs/core/config.js';
 import { Router } from 'express';
 import { openApiDocument } from './openapi.js';
 
 /** `GET /openapi.json`. */
-export function openApiRoutes(config: Pick<Config, 'publicUrl'>): Router {
+export function openApiRoutes(): Router {
   const router = Router();
-  const document = openApiDocument(config.publicUrl);
+  const document = openApiDocument();
   router.get('/openapi.json', (_req, res) => {
     res.json(document);
   });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Config } from '@relaypacs/core/config.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { type Logger, withLogContext } from '@relaypacs/core/observability/logger.js';
 import type { Request, RequestHandler, Response } from 'express';
@@ -36,4 +37,9 @@ export function actorOf(req: Request, res: Response): Actor {
     ip: req.ip ?? null,
     requestId: res.locals.requestId ?? null,
   };
+}
+
+/** Scheme and host that clients are told to come back to: PUBLIC_URL, or where this request came to. */
+export function baseUrlOf(req: Request, config: Pick<Config, 'publicUrl'>): string {
+  return config.publicUrl ?? `${req.protocol}://${req.get('host') ?? 'localhost'}`;
 }

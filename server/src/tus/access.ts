@@ -1,3 +1,4 @@
+import type { Config } from '@relaypacs/core/config.js';
 import type { Database } from '@relaypacs/core/db/database.js';
 import { isId } from '@relaypacs/core/db/ids.js';
 import { findUploadFile } from '@relaypacs/core/db/upload-files.js';
@@ -7,7 +8,7 @@ import { addLogContext } from '@relaypacs/core/observability/logger.js';
 import type { RequestHandler } from 'express';
 import { type Principal, principalOf } from '../auth/authenticate.js';
 import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
-import { actorOf } from '../http/request-context.js';
+import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { readFileMetadata } from './metadata.js';
 import { rememberTusRequest } from './tus-request.js';
 
@@ -48,10 +49,10 @@ function assertTakesBytes(upload: UploadRow): void {
  * Lets a tus request through when it concerns an upload of whoever sends it. The same answer is given for a file
  * that does not exist and one that is somebody else's.
  */
-export function authorizeTus(db: Database): RequestHandler {
+export function authorizeTus(db: Database, config: Pick<Config, 'publicUrl'>): RequestHandler {
   return async (req, res, next) => {
     const principal = principalOf(res);
-    const actor = actorOf(req, res);
+    const request = { actor: actorOf(req, res), baseUrl: baseUrlOf(req, config) };
     if (req.method === 'POST') {
       const upload = await uploadForCreation(
         db,
@@ -62,7 +63,7 @@ export function authorizeTus(db: Database): RequestHandler {
       if (!takesFiles(upload.status)) {
         throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
       }
-      rememberTusRequest(req, { actor, upload, file: undefined });
+      rememberTusRequest(req, { ...request, upload, file: undefined });
       addLogContext({ uploadId: upload.id });
       return next();
     }
@@ -78,7 +79,7 @@ export function authorizeTus(db: Database): RequestHandler {
         `The upload is ${upload.status}; its files can no longer be removed.`,
       );
     }
-    rememberTusRequest(req, { actor, upload, file });
+    rememberTusRequest(req, { ...request, upload, file });
     next();
   };
 }

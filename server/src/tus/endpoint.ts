@@ -15,7 +15,7 @@ import { drain } from './drain.js';
 import { finishFile } from './finish-file.js';
 import { readFileMetadata } from './metadata.js';
 import { EngineProblem, problemFromEngine, problemFromStatus } from './tus-problem.js';
-import { tusRequestOf } from './tus-request.js';
+import { type TusRequest, tusRequestInEngine, tusRequestOf } from './tus-request.js';
 
 export const TUS_PATH = '/files';
 const HOUR_MS = 3_600_000;
@@ -62,7 +62,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
     path: TUS_PATH,
     datastore: store,
     relativeLocation: false,
-    generateUrl: (_req, { path, id }) => `${config.publicUrl}${path}/${id}`,
+    generateUrl: (request, { id }) => fileUrl(tusRequestInEngine(request as ServerRequest), id),
     maxSize: (request, id) => maxSizeOf(config, request, id),
     lockDrainTimeout: LOCK_DRAIN_MS,
     // CORS is answered by Express for the whole server.
@@ -70,11 +70,16 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
     namingFunction: () => newId(),
     onUploadCreate: async (request, file) => {
       const metadata = readFileMetadata(request.headers.get('upload-metadata') ?? undefined);
-      await carried(createFile(transact, tusRequestOf(request), file.id, file.size ?? null, metadata));
+      await carried(createFile(transact, tusRequestInEngine(request), file.id, file.size ?? null, metadata));
       return {};
     },
     onUploadFinish: async (request, file) => {
-      const { abandoned, problem } = await finishFile(transact, tusRequestOf(request), file.id, file.offset);
+      const { abandoned, problem } = await finishFile(
+        transact,
+        tusRequestInEngine(request),
+        file.id,
+        file.offset,
+      );
       await removeBytes(abandoned);
       if (problem) throw new EngineProblem(problem);
       return {};
@@ -105,8 +110,8 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
   const repeatCreation: RequestHandler = async (req, res, next) => {
     const { clientId } = readFileMetadata(req.get('upload-metadata'));
     if (clientId === undefined) return next();
-    const { upload } = tusRequestOf(new NodeRequest({ req, res }));
-    const file = await findUploadFileByClientId(db, upload.id, clientId);
+    const found = tusRequestOf(req);
+    const file = await findUploadFileByClientId(db, found.upload.id, clientId);
     if (!file) return next();
     if (file.size !== null && Number(req.get('upload-length')) !== file.size) {
       throw new HttpProblem(
@@ -116,7 +121,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
     }
     await drain(req);
     res.setHeader('Tus-Resumable', '1.0.0');
-    res.setHeader('Location', `${config.publicUrl}${TUS_PATH}/${file.id}`);
+    res.setHeader('Location', fileUrl(found, file.id));
     res.setHeader('Upload-Offset', String(await offsetOf(file.id)));
     res.status(201).end();
   };
@@ -129,7 +134,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
   }
 
   const routes = Router();
-  const authorize = [guards.requireUserOrUpload, authorizeTus(db)];
+  const authorize = [guards.requireUserOrUpload, authorizeTus(db, config)];
   routes.options(['/', '/:fileId'], serve);
   routes.post('/', requireProtocol, authorize, repeatCreation, serve);
   routes.head('/:fileId', requireProtocol, authorize, serve);
@@ -148,6 +153,8 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
   });
   return { routes, offsetOf };
 }
+
+const fileUrl = ({ baseUrl }: TusRequest, fileId: string) => `${baseUrl}${TUS_PATH}/${fileId}`;
 
 /** tus, Core Protocol: 412 with Tus-Version for another version, 415 for a PATCH of another content type. */
 const requireProtocol: RequestHandler = (req, res, next) => {
@@ -168,7 +175,7 @@ const requireProtocol: RequestHandler = (req, res, next) => {
 /** No file may be larger than what its upload announced; 0 would mean "no limit" to the engine. */
 function maxSizeOf(config: Config, request: ServerRequest, fileId: string | null): number {
   if (fileId === null || request.method === 'OPTIONS') return config.uploads.maxBytes;
-  return Math.max(1, Math.min(config.uploads.maxBytes, tusRequestOf(request).upload.totalBytes));
+  return Math.max(1, Math.min(config.uploads.maxBytes, tusRequestInEngine(request).upload.totalBytes));
 }
 
 const FORWARDED = /^(tus-|upload-|location$|cache-control$)/;

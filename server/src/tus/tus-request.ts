@@ -7,6 +7,8 @@ import type { ServerRequest } from 'srvx';
 /** What the access check found out about a request, for the hooks that run inside the protocol engine. */
 export interface TusRequest {
   actor: Actor;
+  /** Scheme and host the client came to; its file's URL begins with it. */
+  baseUrl: string;
   upload: UploadRow;
   /** Undefined while the file is being created. */
   file: UploadFileRow | undefined;
@@ -19,9 +21,13 @@ export function rememberTusRequest(req: IncomingMessage, found: TusRequest): voi
 }
 
 /** @throws when the request did not pass the access check; then it must not reach the store either */
-export function tusRequestOf(request: ServerRequest): TusRequest {
-  const req = request.runtime?.node?.req;
-  const found = req instanceof Object ? requests.get(req as IncomingMessage) : undefined;
+export function tusRequestOf(req: IncomingMessage | undefined): TusRequest {
+  const found = req && requests.get(req);
   if (!found) throw new Error('A tus request came past the access check');
   return found;
+}
+
+/** The same, for the request object that the protocol engine hands to its hooks. */
+export function tusRequestInEngine(request: ServerRequest): TusRequest {
+  return tusRequestOf(request.runtime?.node?.req as IncomingMessage | undefined);
 }

@@ -17,7 +17,7 @@ import type { KeyStore } from '../auth/key-store.js';
 import type { TokenSigner } from '../auth/tokens.js';
 import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
 import type { RateLimits } from '../http/rate-limits.js';
-import { actorOf } from '../http/request-context.js';
+import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { readBody, readQuery } from '../http/validate.js';
 import { cancelUpload } from './cancel-upload.js';
 import { completeUpload } from './complete-upload.js';
@@ -82,7 +82,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
       id: upload.id,
       status: upload.status,
       uploadToken: await signer.uploadToken(userId, upload.id, upload.expiresAt),
-      tusEndpoint: `${config.publicUrl}/files`,
+      tusEndpoint: `${baseUrlOf(req, config)}/files`,
       expiresAt: upload.expiresAt.toISOString(),
       chunkSize: config.uploads.chunkSize,
       maxChunkSize: config.uploads.maxChunkSize,

@@ -4,7 +4,7 @@ import helmet from 'helmet';
 
 /** A strict policy: everything from this origin, nothing inline, no frames. */
 export function securityHeaders(config: Pick<Config, 'publicUrl'>): RequestHandler {
-  const tls = config.publicUrl.startsWith('https:');
+  const tls = config.publicUrl?.startsWith('https:') ?? false;
   return helmet({
     contentSecurityPolicy: {
       useDefaults: false,
