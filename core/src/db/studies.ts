@@ -1,4 +1,4 @@
-import type { InstanceCounts, StudyStatus, UploadProblem } from '../contract/uploads.js';
+import type { InstanceCounts, ServiceLevel, StudyStatus, UploadProblem } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 
 export interface StudyRow {
@@ -92,4 +92,23 @@ export async function countInstances(
       db.raw(`count(*) FILTER (WHERE status = 'failed') AS failed`),
     );
   return new Map(rows.map(({ studyId, ...counts }) => [studyId, counts]));
+}
+
+/** Studies that should be delivered, that nobody works on, and whose time to be looked at came `seconds` ago. */
+export async function listStrandedStudies(
+  db: Queryable,
+  seconds: number,
+  limit: number,
+): Promise<Array<StudyRow & { serviceLevel: ServiceLevel }>> {
+  return db<StudyRow>('studies')
+    .join('uploads', 'uploads.id', 'studies.uploadId')
+    .where('uploads.status', 'delivering')
+    .whereIn('studies.status', ['pending', 'delivering'])
+    .where((free) => free.whereNull('studies.claimedBy').orWhere('studies.claimExpiresAt', '<', db.fn.now()))
+    .whereRaw(`coalesce(studies.next_attempt_at, studies.updated_at) < now() - ? * interval '1 second'`, [
+      seconds,
+    ])
+    .orderBy('studies.id')
+    .limit(limit)
+    .select('studies.*', 'uploads.serviceLevel');
 }

@@ -173,3 +173,59 @@ export async function changeUploadStatus(unit: UnitOfWork, change: StatusChange)
 export function announceUpload(unit: UnitOfWork, upload: Pick<UploadRow, 'id' | 'userId' | 'status'>): void {
   unit.emit({ type: 'upload', uploadId: upload.id, userId: upload.userId, status: upload.status });
 }
+
+/** Marks that intake begins once more; the count makes the id of the next job. */
+export async function countIntakeAttempt(db: Queryable, id: string): Promise<void> {
+  await db<UploadRow>('uploads').where({ id }).increment('attempts', 1);
+}
+
+/** Uploads that should be worked on, that nobody works on, and whose time to be looked at came `seconds` ago. */
+export async function listStrandedUploads(
+  db: Queryable,
+  seconds: number,
+  limit: number,
+): Promise<UploadRow[]> {
+  return db<UploadRow>('uploads')
+    .whereIn('status', ['received', 'processing'])
+    .where((free) => free.whereNull('claimedBy').orWhere('claimExpiresAt', '<', db.fn.now()))
+    .whereRaw(`coalesce(next_attempt_at, updated_at) < now() - ? * interval '1 second'`, [seconds])
+    .orderBy('id')
+    .limit(limit);
+}
+
+/** Open uploads whose time is over. */
+export async function listOverdueUploads(db: Queryable, limit: number): Promise<UploadRow[]> {
+  return db<UploadRow>('uploads')
+    .whereIn('status', ['created', 'uploading'])
+    .where('expiresAt', '<', db.fn.now())
+    .orderBy('id')
+    .limit(limit);
+}
+
+/**
+ * Ended uploads whose bytes nobody needs: at once when they were cancelled or expired, after the grace time when
+ * they were delivered or rejected. Those of a failed upload stay, because the PACS does not have them.
+ */
+export async function listUploadsToEmpty(
+  db: Queryable,
+  graceHours: number,
+  limit: number,
+): Promise<UploadRow[]> {
+  return db<UploadRow>('uploads')
+    .whereNull('bytesRemovedAt')
+    .where((ended) =>
+      ended
+        .whereIn('status', ['cancelled', 'expired'])
+        .orWhere((kept) =>
+          kept
+            .whereIn('status', ['delivered', 'rejected'])
+            .whereRaw(`ended_at < now() - ? * interval '1 hour'`, [graceHours]),
+        ),
+    )
+    .orderBy('id')
+    .limit(limit);
+}
+
+export async function recordBytesRemoved(db: Queryable, id: string): Promise<void> {
+  await db<UploadRow>('uploads').where({ id }).update({ bytesRemovedAt: new Date() });
+}

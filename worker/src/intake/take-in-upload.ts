@@ -1,0 +1,161 @@
+import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import { holdsClaim } from '@relaypacs/core/db/claims.js';
+import { insertInstances } from '@relaypacs/core/db/instances.js';
+import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import {
+  listUploadFiles,
+  recordUploadFileVerdict,
+  type UploadFileRow,
+} from '@relaypacs/core/db/upload-files.js';
+import {
+  changeUploadStatus,
+  countIntakeAttempt,
+  findUpload,
+  lockUpload,
+  type UploadRow,
+} from '@relaypacs/core/db/uploads.js';
+import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
+import type { Platform } from '@relaypacs/core/platform.js';
+import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
+import { whileClaimed } from '../claim-keeper.js';
+import { type CheckedFile, checkFile } from './check-file.js';
+import { type Grouping, groupStudies } from './group-studies.js';
+
+export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
+  /** Id of this worker, the holder of its claims. */
+  workerId: string;
+  /** Aborts when the worker is to stop. */
+  stopping: AbortSignal;
+}
+
+/** Faults of ours (storage, database) are tried again this often before a person has to look. */
+const MOST_ATTEMPTS = 20;
+const FILES_AT_ONCE = 2;
+
+const UNREADABLE: UploadProblem = {
+  code: 'INTAKE_FAILED',
+  title: 'Could not be checked',
+  detail:
+    'The files are stored, but could not be read for checking after many tries. Nothing is lost; ask your administrator to look, then try again.',
+};
+
+function rejection(files: readonly CheckedFile[]): UploadProblem {
+  const reasons = new Set(files.map((file) => file.problem?.detail));
+  const [only] = reasons;
+  return {
+    code: 'NO_USABLE_FILES',
+    title: 'Nothing that can be delivered',
+    detail:
+      reasons.size === 1 && only !== undefined
+        ? `None of the files can go to the PACS: ${only}`
+        : 'None of the files can go to the PACS; each file says why. Nothing was sent.',
+  };
+}
+
+async function checkFiles(
+  deps: IntakeDeps,
+  files: readonly UploadFileRow[],
+  signal: AbortSignal,
+): Promise<CheckedFile[]> {
+  const checked: CheckedFile[] = [];
+  const waiting = files.entries();
+  const lane = async () => {
+    for (const [index, file] of waiting) {
+      signal.throwIfAborted();
+      checked[index] = await checkFile(deps.storage, file);
+    }
+  };
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+  return checked;
+}
+
+/** Writes everything the checks found, and what follows from it, in one transaction. */
+async function record(unit: UnitOfWork, upload: UploadRow, { files, studies }: Grouping): Promise<void> {
+  for (const { file, problem, findings } of files) {
+    const status = problem ? 'rejected' : 'accepted';
+    await recordUploadFileVerdict(unit.trx, file.id, { status, problem: problem ?? null, findings });
+  }
+  await deleteStudies(unit.trx, upload.id);
+  const rejected = files.filter((file) => file.problem).length;
+  if (studies.length === 0) {
+    const problem = rejection(files);
+    await changeUploadStatus(unit, { uploadId: upload.id, to: 'rejected', actor: SYSTEM_ACTOR, problem });
+    return;
+  }
+  for (const { study, instances } of studies) {
+    await insertStudy(unit.trx, study);
+    await insertInstances(unit.trx, instances);
+    unit.enqueue(deliveryJob({ id: study.id, attempts: 0, nextAttemptAt: null }, upload.serviceLevel));
+  }
+  await changeUploadStatus(unit, {
+    uploadId: upload.id,
+    to: 'delivering',
+    actor: SYSTEM_ACTOR,
+    detail: {
+      studies: studies.length,
+      instances: studies.reduce((sum, { instances }) => sum + instances.length, 0),
+      rejectedFiles: rejected,
+    },
+  });
+}
+
+/** Puts the upload back: to be tried again later, or, after too many tries, before a person. */
+async function giveBack(deps: IntakeDeps, uploadId: string, immediately: boolean): Promise<void> {
+  await deps.transact(async (unit) => {
+    const upload = await lockUpload(unit.trx, uploadId);
+    if (upload?.status !== 'processing' || upload.claimedBy !== deps.workerId) return;
+    if (!immediately && upload.attempts >= MOST_ATTEMPTS) {
+      await changeUploadStatus(unit, { uploadId, to: 'failed', actor: SYSTEM_ACTOR, problem: UNREADABLE });
+      return;
+    }
+    const seconds = immediately ? 0 : backoffSeconds(upload.attempts, 1, 60);
+    const nextAttemptAt = new Date(Date.now() + seconds * 1000);
+    await unit.trx<UploadRow>('uploads').where({ id: uploadId }).update({ nextAttemptAt });
+    unit.enqueue(intakeJob({ ...upload, nextAttemptAt }));
+  });
+}
+
+async function begin(deps: IntakeDeps, uploadId: string): Promise<boolean> {
+  return deps.transact(async (unit) => {
+    const upload = await lockUpload(unit.trx, uploadId);
+    if (upload?.status === 'received') {
+      await changeUploadStatus(unit, { uploadId, to: 'processing', actor: SYSTEM_ACTOR });
+    } else if (upload?.status !== 'processing') {
+      return false;
+    }
+    await countIntakeAttempt(unit.trx, uploadId);
+    return true;
+  });
+}
+
+/**
+ * Opens what one upload holds: checks every file, records its studies and instances, and hands the studies to
+ * delivery. A job that comes twice, or for an upload that is further on, does nothing. What is broken in the files
+ * becomes a verdict; what is broken here is tried again.
+ */
+export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<void> {
+  const { db, transact, logger, workerId } = deps;
+  await whileClaimed(db, 'uploads', uploadId, workerId, async (lost) => {
+    if (!(await begin(deps, uploadId))) return;
+    const signal = AbortSignal.any([lost, deps.stopping]);
+    try {
+      const files = await listUploadFiles(db, uploadId);
+      const checked = await checkFiles(deps, files, signal);
+      const grouping = groupStudies(uploadId, checked);
+      await transact(async (unit) => {
+        if (!(await holdsClaim(unit.trx, 'uploads', uploadId, workerId))) return;
+        const upload = await lockUpload(unit.trx, uploadId);
+        // Cancelled while it was being checked: there is nothing to record.
+        if (upload?.status === 'processing') await record(unit, upload, grouping);
+      });
+    } catch (error) {
+      if (lost.aborted) return;
+      const cancelled = (await findUpload(db, uploadId))?.status === 'cancelled';
+      if (cancelled) return;
+      if (!deps.stopping.aborted) logger.error('Intake failed and will be tried again', { error });
+      await giveBack(deps, uploadId, deps.stopping.aborted);
+    }
+  });
+}
