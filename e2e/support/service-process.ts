@@ -1,0 +1,71 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+
+const START_LIMIT_MS = 20_000;
+
+/** One process of RelayPACS under test: the built `main.js`, started, stopped and killed at will. */
+export class ServiceProcess {
+  readonly name: string;
+  private readonly script: string;
+  private readonly env: NodeJS.ProcessEnv;
+  private readonly logFile: string;
+  private child: ChildProcess | undefined;
+
+  constructor(name: string, script: string, env: NodeJS.ProcessEnv, logFile: string) {
+    this.name = name;
+    this.script = script;
+    this.env = env;
+    this.logFile = logFile;
+  }
+
+  get pid(): number {
+    if (this.child?.pid === undefined) throw new Error(`${this.name} is not running`);
+    return this.child.pid;
+  }
+
+  /** Everything it has logged, over all its lives. */
+  get log(): string {
+    return readFileSync(this.logFile, 'utf8');
+  }
+
+  /** Resolves when the process says it is ready. */
+  async start(): Promise<void> {
+    const log = openSync(this.logFile, 'a');
+    const child = fork(this.script, { env: this.env, stdio: ['ignore', log, log, 'ipc'], execArgv: [] });
+    closeSync(log);
+    this.child = child;
+    await new Promise<void>((resolve, reject) => {
+      const fail = (why: string) => reject(new Error(`${this.name} ${why}\n${this.log.slice(-3000)}`));
+      const limit = setTimeout(() => fail('did not get ready in time'), START_LIMIT_MS);
+      child.once('exit', (code) => fail(`ended with ${code} before it was ready`));
+      child.on('message', (message) => {
+        if (message instanceof Object && 'type' in message && message.type === 'ready') {
+          clearTimeout(limit);
+          child.removeAllListeners('exit');
+          resolve();
+        }
+      });
+    });
+  }
+
+  /** Asks it to stop and waits for its end. */
+  async stop(): Promise<number | null> {
+    return this.end('SIGTERM');
+  }
+
+  /** kill -9. */
+  async kill(): Promise<void> {
+    await this.end('SIGKILL');
+  }
+
+  private async end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.child;
+    this.child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+    return child.exitCode;
+  }
+}

@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../scripts/embedded-postgres.js';
+import { freePort } from '../../scripts/free-port.js';
+import { migrate } from '../../scripts/migrate.js';
+import { projectRoot } from '../../scripts/project-root.js';
+import { ServiceProcess } from './service-process.js';
+
+export interface StackOptions {
+  /** Variables on top of the defaults: `PACS_URL`, limits, `REDIS_URL`. */
+  env?: Record<string, string>;
+  /** false: no worker yet; start it with `stack.worker.start()`. */
+  worker?: boolean;
+}
+
+/** RelayPACS as it is deployed: PostgreSQL, one server, one worker, each a process of its own. */
+export interface Stack {
+  baseUrl: string;
+  dataDir: string;
+  databaseUrl: string;
+  /** Comes back by itself when it is killed. */
+  postgres: EmbeddedPostgres;
+  server: ServiceProcess;
+  worker: ServiceProcess;
+  /** A second worker or server on the same database and storage; stopped with the stack. */
+  addWorker(env?: Record<string, string>): Promise<ServiceProcess>;
+  stop(): Promise<void>;
+}
+
+/** Starts everything on free ports and a fresh folder below the system's temporary one. */
+export async function startStack({ env = {}, worker: startsWorker = true }: StackOptions = {}): Promise<Stack> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'relaypacs e2e-'));
+  const postgres = await startEmbeddedPostgres({ dataDir });
+  const databaseUrl = postgres.url;
+  await migrate(databaseUrl);
+  const port = await freePort();
+  const variables: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    NODE_ENV: 'production',
+    PORT: String(port),
+    DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    RATE_LIMIT_DISABLED: '1',
+    ...env,
+  };
+  const main = (name: string) => path.join(projectRoot, name, 'dist', 'main.js');
+  const log = (name: string) => path.join(dataDir, `${name}.log`);
+  const server = new ServiceProcess('server', main('server'), variables, log('server'));
+  const worker = new ServiceProcess('worker', main('worker'), variables, log('worker'));
+  const services = [server, worker];
+  const stop = async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all([server.start(), ...(startsWorker ? [worker.start()] : [])]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    baseUrl: `http://127.0.0.1:${port}`,
+    dataDir,
+    databaseUrl,
+    postgres,
+    server,
+    worker,
+    async addWorker(more = {}) {
+      const name = `worker-${services.length}`;
+      const another = new ServiceProcess(name, main('worker'), { ...variables, ...more }, log(name));
+      services.push(another);
+      await another.start();
+      return another;
+    },
+    stop,
+  };
+}
