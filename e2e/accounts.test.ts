@@ -28,7 +28,9 @@ const login = (username: string, query = '') =>
     { username, password: PASSWORD },
   );
 const refresh = (refreshToken: string) =>
-  anybody.post<{ accessToken: string; refreshToken: string; code: string }>('/api/v1/auth/refresh', { refreshToken });
+  anybody.post<{ accessToken: string; refreshToken: string; code: string }>('/api/v1/auth/refresh', {
+    refreshToken,
+  });
 
 describe('accounts', () => {
   it('makes the first account an active administrator, whatever it asks for', async () => {
@@ -57,7 +59,9 @@ describe('accounts', () => {
     expect(answer.status).toBe(422);
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(answer.headers.get('x-request-id')).toBe(answer.body.requestId);
-    const messages = (answer.body.errors as Array<{ path: string; message: string }>).map((error) => error.message);
+    const messages = (answer.body.errors as Array<{ path: string; message: string }>).map(
+      (error) => error.message,
+    );
     expect(messages).toHaveLength(4);
     expect(messages.join()).toMatch(/12 characters.*upper-case.*digit.*special/);
   });
@@ -66,16 +70,25 @@ describe('accounts', () => {
     const unknown = await anybody.post('/api/v1/auth/register', account('extra', { isAdmin: true }));
     expect(unknown.body).toMatchObject({ code: 'VALIDATION_FAILED', errors: [{ path: 'isAdmin' }] });
     await anybody.post('/api/v1/auth/register', account('taken'));
-    const name = await anybody.post('/api/v1/auth/register', account('TAKEN', { email: 'other@example.org' }));
+    const name = await anybody.post(
+      '/api/v1/auth/register',
+      account('TAKEN', { email: 'other@example.org' }),
+    );
     expect(name.body).toMatchObject({ status: 409, code: 'USERNAME_TAKEN' });
-    const email = await anybody.post('/api/v1/auth/register', account('taken2', { email: 'Taken@Example.org' }));
+    const email = await anybody.post(
+      '/api/v1/auth/register',
+      account('taken2', { email: 'Taken@Example.org' }),
+    );
     expect(email.body).toMatchObject({ status: 409, code: 'EMAIL_TAKEN' });
   });
 
   it('answers a wrong password and an unknown name alike', async () => {
     await anybody.post('/api/v1/auth/register', account('real'));
     const wrong = await anybody.post('/api/v1/auth/login', { username: 'real', password: 'not-this-One-9' });
-    const nobody = await anybody.post('/api/v1/auth/login', { username: 'nobody', password: 'not-this-One-9' });
+    const nobody = await anybody.post('/api/v1/auth/login', {
+      username: 'nobody',
+      password: 'not-this-One-9',
+    });
     expect([wrong.status, nobody.status]).toEqual([401, 401]);
     expect({ ...wrong.body, requestId: '' }).toEqual({ ...nobody.body, requestId: '' });
   });
@@ -107,13 +120,21 @@ describe('accounts', () => {
 
   it('shows the signed-in account, and asks others to sign in', async () => {
     const { accessToken } = (await login('first')).body;
-    const me = await anybody.request('GET', '/api/v1/me', { headers: { authorization: `Bearer ${accessToken}` } });
-    expect(me.body).toMatchObject({ username: 'first', role: 'Admin', preferences: { defaultServiceLevel: 'routine' } });
+    const me = await anybody.request('GET', '/api/v1/me', {
+      headers: { authorization: `Bearer ${accessToken}` },
+    });
+    expect(me.body).toMatchObject({
+      username: 'first',
+      role: 'Admin',
+      preferences: { defaultServiceLevel: 'routine' },
+    });
     const none = await anybody.get('/api/v1/me');
     expect(none.body).toMatchObject({ status: 401, code: 'UNAUTHENTICATED' });
     expect(none.headers.get('www-authenticate')).toBe('Bearer');
     const forged = `${accessToken.slice(0, -6)}AAAAAA`;
-    const wrong = await anybody.request('GET', '/api/v1/me', { headers: { authorization: `Bearer ${forged}` } });
+    const wrong = await anybody.request('GET', '/api/v1/me', {
+      headers: { authorization: `Bearer ${forged}` },
+    });
     expect(wrong.body).toMatchObject({ status: 401, code: 'INVALID_TOKEN' });
   });
 

@@ -175,6 +175,8 @@ const requireProtocol: RequestHandler = (req, res, next) => {
 /** No file may be larger than what its upload announced; 0 would mean "no limit" to the engine. */
 function maxSizeOf(config: Config, request: ServerRequest, fileId: string | null): number {
   if (fileId === null || request.method === 'OPTIONS') return config.uploads.maxBytes;
+  // A creation that names its length is refused by createFile, in better words.
+  if (request.headers.has('upload-length') && request.method === 'POST') return config.uploads.maxBytes;
   return Math.max(1, Math.min(config.uploads.maxBytes, tusRequestInEngine(request).upload.totalBytes));
 }
 
