@@ -1,0 +1,80 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from './config.js';
+
+const minimal = { DATABASE_URL: 'postgres://u:p@127.0.0.1:5432/d' };
+const complaint = (env: Record<string, string>) => {
+  try {
+    loadConfig({ ...minimal, ...env });
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+};
+
+describe('the configuration', () => {
+  it('stands on its defaults when only the database is given', () => {
+    const config = loadConfig(minimal);
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: path.resolve('data'),
+      redisUrl: undefined,
+      pacs: undefined,
+      registration: 'open',
+      trustProxy: false,
+      uploads: { maxBytes: 2 * 1024 ** 3, ttlHours: 24, duplicateWindowDays: 30 },
+      rateLimits: { disabled: false, loginPerMinute: 5, uploadInitPerMinute: 20 },
+    });
+  });
+
+  it.each([
+    [{ PORT: 'eighty' }, /^PORT must be a number from 1 to 65535, but is "eighty"/],
+    [{ PORT: '70000' }, /^PORT /],
+    [{ PORT: '80.5' }, /^PORT must be a whole number/],
+    [{ MAX_UPLOAD_BYTES: '-1' }, /^MAX_UPLOAD_BYTES /],
+    [{ REGISTRATION: 'maybe' }, /^REGISTRATION must be one of open, closed/],
+    [{ RATE_LIMIT_DISABLED: 'yes' }, /^RATE_LIMIT_DISABLED /],
+    [{ PACS_URL: 'ftp://pacs' }, /^PACS_URL must be a URL/],
+    [{ REDIS_URL: 'localhost:6379' }, /^REDIS_URL /],
+    [{ CORS_ORIGINS: 'https://a.example/path' }, /^CORS_ORIGINS /],
+    [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY /],
+    [{ STORAGE: 'tape' }, /^STORAGE must be one of file/],
+    [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL /],
+    [{ DATABASE_URL: '' }, /^DATABASE_URL is needed/],
+    [{ PACS_URL: 'http://p/dicom-web', PACS_AUTH: 'basic', PACS_USERNAME: 'u' }, /^PACS_PASSWORD is needed/],
+  ])('refuses %j with a sentence that names the variable', (env, expected) => {
+    expect(complaint(env)).toMatch(expected);
+  });
+
+  it('tells everything that is wrong at once', () => {
+    expect(complaint({ PORT: 'x', LOG_LEVEL: 'y' })?.split('\n')).toHaveLength(2);
+  });
+
+  it('never repeats a secret in a complaint', () => {
+    const secret = 'mysql://root:hunter2@db/x';
+    expect(complaint({ DATABASE_URL: secret })).toMatch(/^DATABASE_URL must be/);
+    expect(complaint({ DATABASE_URL: secret })).not.toContain('hunter2');
+  });
+
+  it('reads a secret from the file that NAME_FILE names', () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'relay-')), 'password');
+    writeFileSync(file, 'from-a-file\n');
+    const env = {
+      PACS_URL: 'http://p/dicom-web/',
+      PACS_AUTH: 'basic',
+      PACS_USERNAME: 'u',
+      PACS_PASSWORD_FILE: file,
+    };
+    expect(loadConfig({ ...minimal, ...env }).pacs).toMatchObject({
+      url: 'http://p/dicom-web',
+      auth: { mode: 'basic', username: 'u', password: 'from-a-file' },
+    });
+    expect(complaint({ ...env, PACS_PASSWORD_FILE: '/nowhere' })).toMatch(
+      /PACS_PASSWORD_FILE names the file/,
+    );
+  });
+});
