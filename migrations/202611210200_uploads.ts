@@ -63,6 +63,9 @@ export async function up(knex: Knex): Promise<void> {
     table.text('status').notNullable().checkIn(['uploading', 'received', 'accepted', 'rejected']);
     table.jsonb('problem');
     table.jsonb('findings').notNullable().defaultTo('[]');
+    // Of what arrived, as the worker read it; and what the sender announced.
+    table.binary('md5');
+    table.binary('sha256');
     table.binary('announced_md5');
     table.binary('announced_sha256');
     table.timestamp('created_at').notNullable().defaultTo(knex.fn.now());

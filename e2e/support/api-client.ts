@@ -95,8 +95,12 @@ export class ApiClient {
     return answer.body;
   }
 
-  /** Announces and sends files, each in one request, a few at a time; resolves when all are acknowledged. */
-  async send(files: ReadonlyArray<Uint8Array>, given: Partial<CreateUploadRequest> = {}): Promise<string> {
+  /** Announces and sends files, each in one request, `lanes` at a time; resolves when all are acknowledged. */
+  async send(
+    files: ReadonlyArray<Uint8Array>,
+    given: Partial<CreateUploadRequest> = {},
+    lanes = 6,
+  ): Promise<string> {
     const totalBytes = files.reduce((sum, file) => sum + file.length, 0);
     const upload = await this.announce({ fileCount: files.length, totalBytes, ...given });
     const waiting = files.entries();
@@ -107,7 +111,7 @@ export class ApiClient {
           throw new Error(`Not sent: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
     };
-    await Promise.all(Array.from({ length: 6 }, lane));
+    await Promise.all(Array.from({ length: lanes }, lane));
     return upload.id;
   }
 
@@ -139,7 +143,7 @@ export class ApiClient {
   async waitFor(
     id: string,
     holds: (upload: UploadDetail) => boolean,
-    limitMs = 60_000,
+    limitMs = 30_000,
   ): Promise<UploadDetail> {
     const deadline = Date.now() + limitMs;
     for (;;) {

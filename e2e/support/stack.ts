@@ -29,7 +29,10 @@ export interface Stack {
 }
 
 /** Starts everything on free ports and a fresh folder below the system's temporary one. */
-export async function startStack({ env = {}, worker: startsWorker = true }: StackOptions = {}): Promise<Stack> {
+export async function startStack({
+  env = {},
+  worker: startsWorker = true,
+}: StackOptions = {}): Promise<Stack> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'relaypacs e2e-'));
   const postgres = await startEmbeddedPostgres({ dataDir });
   const databaseUrl = postgres.url;

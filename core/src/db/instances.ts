@@ -49,7 +49,7 @@ export async function recordSends(db: Queryable, ids: readonly string[]): Promis
     .increment('sends', 1);
 }
 
-/** Records what the PACS said of instances. */
+/** Records what the PACS said of instances. A remark of the PACS stays with an instance when it is verified. */
 export async function recordInstanceStatus(
   db: Queryable,
   ids: readonly string[],
@@ -62,7 +62,7 @@ export async function recordInstanceStatus(
     .whereIn('id', [...ids])
     .update({
       status,
-      problem,
+      ...(status === 'verified' ? {} : { problem }),
       ...(status === 'stored' || status === 'warning' ? { storedAt: now } : {}),
       ...(status === 'verified' ? { verifiedAt: now } : {}),
     });

@@ -74,6 +74,25 @@ export async function updateStudy(
     .update({ ...change, updatedAt: new Date() });
 }
 
+/**
+ * True while the same study, received by another upload, is being delivered. Asked and answered one after another
+ * (by a lock that ends with the transaction), so that two such deliveries never begin side by side: each could not
+ * see what the other one is sending.
+ */
+export async function isDeliveredElsewhere(
+  trx: Queryable,
+  study: Pick<StudyRow, 'id' | 'studyInstanceUid'>,
+): Promise<boolean> {
+  await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [study.studyInstanceUid]);
+  const other = await trx('studies')
+    .where({ studyInstanceUid: study.studyInstanceUid })
+    .whereNot({ id: study.id })
+    .whereNotNull('claimedBy')
+    .where('claimExpiresAt', '>', trx.fn.now())
+    .first('id');
+  return other !== undefined;
+}
+
 export const NO_INSTANCES: InstanceCounts = { total: 0, stored: 0, verified: 0, failed: 0 };
 
 /** How far the instances of each study are; a study without instances has no entry. */

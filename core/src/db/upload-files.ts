@@ -13,6 +13,9 @@ export interface UploadFileRow {
   status: FileStatus;
   problem: UploadProblem | null;
   findings: FileFinding[];
+  /** Of what arrived; null until the worker has read it. */
+  md5: Buffer | null;
+  sha256: Buffer | null;
   announcedMd5: Buffer | null;
   announcedSha256: Buffer | null;
   createdAt: Date;
@@ -58,7 +61,9 @@ export async function updateUploadFile(
 export async function recordUploadFileVerdict(
   db: Queryable,
   id: string,
-  verdict: { status: 'accepted' | 'rejected'; problem: UploadProblem | null; findings: FileFinding[] },
+  verdict: Pick<UploadFileRow, 'md5' | 'sha256' | 'problem' | 'findings'> & {
+    status: 'accepted' | 'rejected';
+  },
 ): Promise<void> {
   await db('uploadFiles')
     .where({ id })
@@ -94,4 +99,13 @@ export async function sumUploadFiles(
       db.raw(`count(*) FILTER (WHERE status = 'rejected') AS rejected`),
     );
   return new Map(rows.map((row) => [row.uploadId, row]));
+}
+
+/** True unless the sender announced another digest than that of what arrived. */
+export function isAsAnnounced(
+  file: Pick<UploadFileRow, 'md5' | 'sha256' | 'announcedMd5' | 'announcedSha256'>,
+): boolean {
+  const agree = (found: Buffer | null, announced: Buffer | null) =>
+    found === null || announced === null || announced.equals(found);
+  return agree(file.md5, file.announcedMd5) && agree(file.sha256, file.announcedSha256);
 }

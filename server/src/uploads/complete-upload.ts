@@ -1,31 +1,69 @@
-import type { CompleteUploadRequest } from '@relaypacs/core/contract/uploads.js';
+import type { CompleteUploadRequest, UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import { listUploadFiles, type UploadFileRow, updateUploadFile } from '@relaypacs/core/db/upload-files.js';
+import { isAsAnnounced, listUploadFiles, type UploadFileRow, updateUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import { receiveUpload } from './receive-upload.js';
 
+const ON_ITS_WAY: readonly UploadStatus[] = ['received', 'processing', 'delivering', 'delivered'];
+
 const digest = (hex: string | undefined) => (hex === undefined ? undefined : Buffer.from(hex, 'hex'));
 
-function assertSizesAgree(files: readonly UploadFileRow[], announced: CompleteUploadRequest['files']): void {
-  for (const { id, size } of announced ?? []) {
+/** The files as they are, with the digests the sender announces now. */
+function withAnnounced(
+  files: readonly UploadFileRow[],
+  announced: CompleteUploadRequest['files'],
+): UploadFileRow[] {
+  return (announced ?? []).map(({ id, size, md5, sha256 }) => {
     const file = files.find((candidate) => candidate.id === id);
     if (!file) throw new HttpProblem('CHECKSUM_CONFLICT', `The upload has no file ${id}.`, { fileId: id });
     if (file.status !== 'uploading' && file.size !== size) {
       throw new HttpProblem(
         'CHECKSUM_CONFLICT',
-        `The file ${file.filename} has ${file.size} bytes here, but ${size} were announced. Send the file again.`,
+        `The file has ${file.size} bytes here, but ${size} were announced. Cancel the upload and send it again.`,
         { fileId: id },
       );
     }
-  }
+    return {
+      ...file,
+      announcedMd5: digest(md5) ?? file.announcedMd5,
+      announcedSha256: digest(sha256) ?? file.announcedSha256,
+    };
+  });
+}
+
+function assertAllArrived(upload: UploadRow, files: readonly UploadFileRow[]): void {
+  const arrived = files.filter((file) => file.status !== 'uploading').length;
+  if (arrived >= upload.fileCount) return;
+  throw new HttpProblem(
+    'FILES_INCOMPLETE',
+    `${arrived} of ${upload.fileCount} files have arrived and are safe. Send the others, then complete again.`,
+    {
+      received: arrived,
+      expected: upload.fileCount,
+      missing: files
+        .filter((file) => file.status === 'uploading')
+        .map((file) => ({ id: file.id, filename: file.filename, size: file.size })),
+    },
+  );
+}
+
+/** Digests that come when the files were checked already are compared at once. */
+function assertAsAnnounced(files: readonly UploadFileRow[]): void {
+  const wrong = files.find((file) => !isAsAnnounced(file));
+  if (!wrong) return;
+  throw new HttpProblem(
+    'CHECKSUM_CONFLICT',
+    'What arrived of a file is not what you announced, and it is already on its way to the PACS. Tell the people who read the study, and send it again.',
+    { fileId: wrong.id },
+  );
 }
 
 /**
- * Ends the transfer by the sender's word. Digests announced here are checked by the worker against what arrived.
- * Calling it again changes nothing.
+ * Ends the transfer by the sender's word. Digests announced here are compared with what arrived: by the worker, or
+ * at once where it has been there already. Calling it again changes nothing.
  *
  * @returns the upload, and files begun but never finished whose bytes may go
  * @throws HttpProblem FILES_INCOMPLETE naming what is missing, CHECKSUM_CONFLICT, UPLOAD_NOT_OPEN
@@ -40,39 +78,23 @@ export async function completeUpload(
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     const files = await listUploadFiles(unit.trx, uploadId);
-    assertSizesAgree(files, request.files);
-    if (['received', 'processing', 'delivering', 'delivered'].includes(upload.status))
-      return { upload, abandoned: [] };
-    if (!takesFiles(upload.status)) {
+    const announced = withAnnounced(files, request.files);
+    const isOnItsWay = ON_ITS_WAY.includes(upload.status);
+    if (!isOnItsWay && !takesFiles(upload.status)) {
       throw new HttpProblem(
         'UPLOAD_NOT_OPEN',
         `The upload is ${upload.status}; it can no longer be completed.`,
       );
     }
-    const finished = files.filter((file) => file.status !== 'uploading');
-    if (finished.length < upload.fileCount) {
-      throw new HttpProblem(
-        'FILES_INCOMPLETE',
-        `${finished.length} of ${upload.fileCount} files have arrived and are safe. Send the others, then complete again.`,
-        {
-          received: finished.length,
-          expected: upload.fileCount,
-          missing: files
-            .filter((file) => file.status === 'uploading')
-            .map((file) => ({ id: file.id, filename: file.filename, size: file.size })),
-        },
-      );
+    if (!isOnItsWay) assertAllArrived(upload, files);
+    assertAsAnnounced(announced);
+    for (const { id, announcedMd5, announcedSha256 } of announced) {
+      await updateUploadFile(unit.trx, id, { announcedMd5, announcedSha256 });
     }
-    for (const file of request.files ?? []) {
-      const md5 = digest(file.md5);
-      const sha256 = digest(file.sha256);
-      await updateUploadFile(unit.trx, file.id, {
-        ...(md5 ? { announcedMd5: md5 } : {}),
-        ...(sha256 ? { announcedSha256: sha256 } : {}),
-      });
-    }
-    const receivedBytes = finished.reduce((sum, file) => sum + (file.size ?? 0), 0);
-    const abandoned = await receiveUpload(unit, upload, { received: finished.length, receivedBytes }, actor);
+    if (isOnItsWay) return { upload, abandoned: [] };
+    const received = files.filter((file) => file.status !== 'uploading');
+    const receivedBytes = received.reduce((sum, file) => sum + (file.size ?? 0), 0);
+    const abandoned = await receiveUpload(unit, upload, { received: received.length, receivedBytes }, actor);
     return { upload: { ...upload, status: 'received' }, abandoned };
   });
 }

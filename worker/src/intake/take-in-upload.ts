@@ -20,8 +20,8 @@ import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { whileClaimed } from '../claim-keeper.js';
-import { type CheckedFile, checkFile } from './check-file.js';
-import { type Grouping, groupStudies } from './group-studies.js';
+import { type CheckedFile, checkFile, compareWithAnnounced } from './check-file.js';
+import { groupStudies } from './group-studies.js';
 
 export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
   /** Id of this worker, the holder of its claims. */
@@ -72,10 +72,19 @@ async function checkFiles(
 }
 
 /** Writes everything the checks found, and what follows from it, in one transaction. */
-async function record(unit: UnitOfWork, upload: UploadRow, { files, studies }: Grouping): Promise<void> {
-  for (const { file, problem, findings } of files) {
+async function record(unit: UnitOfWork, upload: UploadRow, checked: readonly CheckedFile[]): Promise<void> {
+  const rows = new Map((await listUploadFiles(unit.trx, upload.id)).map((row) => [row.id, row]));
+  const compared = checked.map((file) => compareWithAnnounced(file, rows.get(file.file.id) ?? file.file));
+  const { files, studies } = groupStudies(upload.id, compared);
+  for (const { file, md5, sha256, problem, findings } of files) {
     const status = problem ? 'rejected' : 'accepted';
-    await recordUploadFileVerdict(unit.trx, file.id, { status, problem: problem ?? null, findings });
+    await recordUploadFileVerdict(unit.trx, file.id, {
+      status,
+      md5,
+      sha256,
+      problem: problem ?? null,
+      findings,
+    });
   }
   await deleteStudies(unit.trx, upload.id);
   const rejected = files.filter((file) => file.problem).length;
@@ -143,12 +152,11 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
     try {
       const files = await listUploadFiles(db, uploadId);
       const checked = await checkFiles(deps, files, signal);
-      const grouping = groupStudies(uploadId, checked);
       await transact(async (unit) => {
         if (!(await holdsClaim(unit.trx, 'uploads', uploadId, workerId))) return;
         const upload = await lockUpload(unit.trx, uploadId);
         // Cancelled while it was being checked: there is nothing to record.
-        if (upload?.status === 'processing') await record(unit, upload, grouping);
+        if (upload?.status === 'processing') await record(unit, upload, checked);
       });
     } catch (error) {
       if (lost.aborted) return;

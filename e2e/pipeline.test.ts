@@ -1,0 +1,157 @@
+import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiClient } from './support/api-client.js';
+import { type Orthanc, startOrthanc } from './support/orthanc.js';
+import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
+import { type Stack, startStack } from './support/stack.js';
+import { makeStudy } from './support/studies.js';
+
+let orthanc: Orthanc;
+let stack: Stack;
+let jane: ApiClient;
+
+beforeAll(async () => {
+  orthanc = await startOrthanc();
+  stack = await startStack({ env: pacsVariables(orthanc) });
+  jane = await ApiClient.signUp(stack.baseUrl);
+});
+afterAll(async () => {
+  await stack?.stop();
+  await orthanc?.dispose();
+});
+
+const settled = (id: string) =>
+  jane.waitFor(id, ({ status }) => ['delivered', 'rejected', 'failed'].includes(status));
+
+describe('a study on its way into the PACS', () => {
+  it('arrives complete and byte for byte, and only then is called delivered', async () => {
+    const study = makeStudy(25, { patientId: 'P-1', studyDate: '20260102', studyDescription: 'Head' });
+    const upload = await settled(await jane.send(study.files));
+    expect(upload).toMatchObject({
+      status: 'delivered',
+      waitingFor: null,
+      problem: null,
+      filesReceived: 25,
+      filesRejected: 0,
+      instances: { total: 25, stored: 25, verified: 25, failed: 0 },
+      studies: [
+        {
+          studyInstanceUid: study.studyInstanceUid,
+          status: 'delivered',
+          patientName: 'Doe, Jane',
+          patientId: 'P-1',
+          studyDate: '2026-01-02',
+          modalities: ['CT'],
+          seriesCount: 1,
+        },
+      ],
+    });
+    expect(upload.timeline.map(({ event }) => event)).toEqual([
+      'created',
+      'uploading',
+      'received',
+      'processing',
+      'delivering',
+      'delivered',
+    ]);
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+  });
+
+  it('is sorted into its studies, each delivered by itself', async () => {
+    const [first, second] = [makeStudy(3), makeStudy(2, { modality: 'MR' })];
+    const upload = await settled(await jane.send([...first.files, ...second.files]));
+    expect(upload.status).toBe('delivered');
+    expect(
+      upload.studies.map(({ studyInstanceUid, instances }) => [studyInstanceUid, instances.verified]),
+    ).toEqual(
+      expect.arrayContaining([
+        [first.studyInstanceUid, 3],
+        [second.studyInstanceUid, 2],
+      ]),
+    );
+    expect(await orthancDigests(orthanc, second.studyInstanceUid)).toEqual(second.digests);
+  });
+
+  it('is not sent again when the PACS has it already', async () => {
+    const study = makeStudy(4);
+    await settled(await jane.send(study.files));
+    const again = await settled(await jane.send(study.files));
+    expect(again).toMatchObject({ status: 'delivered', instances: { verified: 4 } });
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+  });
+
+  it('is stopped when the PACS has other images under its identifiers, and says so', async () => {
+    const sopInstanceUid = newUid();
+    const uids = { sopInstanceUid, studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
+    const first = makeSlice({ ...uids, patientId: 'A' });
+    await settled(await jane.send([first]));
+    const upload = await settled(await jane.send([makeSlice({ ...uids, patientId: 'B' })]));
+    expect(upload).toMatchObject({ status: 'failed', instances: { verified: 0, failed: 1 } });
+    expect(upload.problem?.detail).toMatch(/PACS/);
+  });
+
+  it('takes an image that was picked twice once, and of two that share an identifier only one', async () => {
+    const uids = { sopInstanceUid: newUid(), studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
+    const image = makeSlice(uids);
+    const upload = await settled(
+      await jane.send([image, image, makeSlice({ ...uids, instanceNumber: 99 })], {}, 1),
+    );
+    expect(upload.instances).toMatchObject({ total: 1, verified: 1 });
+    expect(upload.filesRejected).toBe(1);
+    expect(upload.files.map(({ problem }) => problem?.code).filter(Boolean)).toEqual(['CONFLICTING_COPY']);
+  });
+
+  it('does not pass on a file whose announced digest is another, and says so when it is too late', async () => {
+    const study = makeStudy(2);
+    const totalBytes = study.files[0]!.length * 2;
+    await stack.worker.stop();
+    const id = await jane.send(study.files, { totalBytes });
+    const { files } = await jane.upload(id);
+    const announce = (digest: string) =>
+      jane.post(`/api/v1/uploads/${id}/complete`, {
+        files: [{ id: files[0]!.id, size: files[0]!.size, sha256: digest }],
+      });
+    expect((await announce('0'.repeat(64))).status).toBe(202);
+    await stack.worker.start();
+    const upload = await settled(id);
+    expect(upload).toMatchObject({ status: 'delivered', filesRejected: 1, instances: { verified: 1 } });
+    expect(upload.files[0]?.problem?.code).toBe('TRANSFER_DAMAGED');
+    expect((await announce('1'.repeat(64))).body).toMatchObject({ status: 409, code: 'CHECKSUM_CONFLICT' });
+  });
+});
+
+describe('files that cannot be delivered', () => {
+  const expectRejected = async (file: Uint8Array, code: string | RegExp) => {
+    const upload = await settled(await jane.send([file]));
+    expect(upload).toMatchObject({ status: 'rejected', filesRejected: 1, instances: { total: 0 } });
+    expect(upload.files[0]?.problem?.code).toMatch(code);
+    expect(upload.problem?.detail).toMatch(/None of the files can go to the PACS/);
+  };
+
+  it('are rejected with a reason: not DICOM, empty, cut off', async () => {
+    await expectRejected(new TextEncoder().encode('Dear colleague, please find attached'), 'NOT_DICOM');
+    await expectRejected(new Uint8Array(0), 'EMPTY_FILE');
+    const whole = makeSlice({ rows: 64, columns: 64 });
+    await expectRejected(whole.subarray(0, whole.length - 100), /ELEMENT_BEYOND_END|PIXEL_LENGTH/);
+  });
+
+  it('do not keep the good ones of the same upload from arriving', async () => {
+    const study = makeStudy(3);
+    const upload = await settled(await jane.send([...study.files, new TextEncoder().encode('viewer.exe')]));
+    expect(upload).toMatchObject({
+      status: 'delivered',
+      filesRejected: 1,
+      instances: { total: 3, verified: 3 },
+    });
+    expect(upload.files.filter(({ status }) => status === 'rejected')).toMatchObject([
+      { problem: { code: 'NOT_DICOM', detail: expect.stringContaining('not a DICOM file') } },
+    ]);
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+  });
+
+  it('cannot be retried, and the answer says why', async () => {
+    const upload = await settled(await jane.send([new Uint8Array(10)]));
+    const answer = await jane.post(`/api/v1/uploads/${upload.id}/retry`);
+    expect(answer.body).toMatchObject({ status: 409, code: 'UPLOAD_STATE_CONFLICT' });
+  });
+});
