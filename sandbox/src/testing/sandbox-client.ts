@@ -1,0 +1,123 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSandbox, type Sandbox } from '../app.js';
+import type { Attributes } from '../dicom-json.js';
+
+export interface TestPart {
+  /** Header lines; a bare DICOM part when not given. */
+  headers?: string[];
+  bytes: Buffer;
+}
+
+export const BOUNDARY = 'test-boundary';
+export const STOW_TYPE = `multipart/related; type="application/dicom"; boundary=${BOUNDARY}`;
+
+/** A multipart body of the parts; buffers are DICOM parts. */
+export function multipartBody(parts: (Buffer | TestPart)[], boundary = BOUNDARY): Buffer {
+  const pieces = parts.map((part) => {
+    const { headers = ['Content-Type: application/dicom'], bytes } = Buffer.isBuffer(part)
+      ? { bytes: part }
+      : part;
+    const head = `--${boundary}\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`;
+    return Buffer.concat([Buffer.from(head), bytes, Buffer.from('\r\n')]);
+  });
+  return Buffer.concat([...pieces, Buffer.from(`--${boundary}--\r\n`)]);
+}
+
+export interface StowAnswer {
+  status: number;
+  contentType: string | null;
+  body: Attributes;
+  stored: string[];
+  /** SOP Instance UID → failure reason. */
+  failed: Record<string, number>;
+}
+
+/** A sandbox in this process on a folder of its own, with the requests tests make. */
+export class TestSandbox {
+  readonly dir: string;
+  #sandbox: Sandbox;
+
+  private constructor(dir: string, sandbox: Sandbox) {
+    this.dir = dir;
+    this.#sandbox = sandbox;
+  }
+
+  static async start(): Promise<TestSandbox> {
+    const dir = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
+    return new TestSandbox(dir, await createSandbox({ dir }));
+  }
+
+  get url(): string {
+    return this.#sandbox.url;
+  }
+
+  get port(): number {
+    return this.#sandbox.port;
+  }
+
+  /** Stops and starts again on the same folder. */
+  async restart(): Promise<void> {
+    await this.#sandbox.close();
+    this.#sandbox = await createSandbox({ dir: this.dir });
+  }
+
+  async stop(): Promise<void> {
+    await this.#sandbox.close();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async stow(parts: (Buffer | TestPart)[], path = '/studies'): Promise<StowAnswer> {
+    return this.stowBody(multipartBody(parts), STOW_TYPE, path);
+  }
+
+  async stowBody(body: Buffer, contentType = STOW_TYPE, path = '/studies'): Promise<StowAnswer> {
+    const response = await fetch(this.url + path, {
+      method: 'POST',
+      headers: { 'Content-Type': contentType },
+      body,
+    });
+    const answer = (await response.json()) as Attributes;
+    const uidsIn = (tag: string) => (answer[tag]?.Value ?? []) as Attributes[];
+    return {
+      status: response.status,
+      contentType: response.headers.get('content-type'),
+      body: answer,
+      stored: uidsIn('00081199').map((item) => String(item['00081155']?.Value?.[0])),
+      failed: Object.fromEntries(
+        uidsIn('00081198').map((item) => [item['00081155']?.Value?.[0], item['00081197']?.Value?.[0]]),
+      ) as Record<string, number>,
+    };
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(this.url + path, { headers });
+  }
+
+  async json(path: string): Promise<Attributes[]> {
+    return (await (await this.get(path)).json()) as Attributes[];
+  }
+
+  /** Files in the archive's folder, by the folder they are in. */
+  async files(folder: 'incoming' | 'instances'): Promise<string[]> {
+    const entries = await readdir(join(this.dir, folder), { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+  }
+}
+
+/** The parts of a multipart answer. */
+export async function partsOf(response: Response): Promise<Buffer[]> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const boundary = /boundary=(\S+)/.exec(response.headers.get('content-type') ?? '')?.[1];
+  const delimiter = Buffer.from(`--${boundary}`);
+  const parts: Buffer[] = [];
+  for (let at = body.indexOf(delimiter); at >= 0; ) {
+    const next = body.indexOf(delimiter, at + delimiter.length);
+    if (next < 0) break;
+    const start = body.indexOf('\r\n\r\n', at) + 4;
+    parts.push(body.subarray(start, next - 2));
+    at = next;
+  }
+  return parts;
+}
