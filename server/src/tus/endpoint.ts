@@ -58,6 +58,17 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
     }
   }
 
+  async function finish(request: TusRequest, fileId: string, size: number): Promise<void> {
+    const { abandoned, problem } = await finishFile(transact, request, fileId, size);
+    await removeBytes(abandoned);
+    if (problem) throw problem;
+  }
+
+  /** A server that was killed after the last byte and before the record: the client comes back and asks. */
+  async function finishInterrupted(request: TusRequest, size: number): Promise<void> {
+    if (request.file?.status === 'uploading') await finish(request, request.file.id, size);
+  }
+
   const engine = new Server({
     path: TUS_PATH,
     datastore: store,
@@ -74,14 +85,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
       return {};
     },
     onUploadFinish: async (request, file) => {
-      const { abandoned, problem } = await finishFile(
-        transact,
-        tusRequestInEngine(request),
-        file.id,
-        file.offset,
-      );
-      await removeBytes(abandoned);
-      if (problem) throw new EngineProblem(problem);
+      await carried(finish(tusRequestInEngine(request), file.id, file.offset));
       return {};
     },
     onResponseError: (request, error) => {
@@ -99,6 +103,10 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
       copyHeaders(answer, res);
       await drain(req);
       throw problem ?? failure ?? new Error(`The tus engine answered ${answer.status}`);
+    }
+    const offset = answer.headers.get('upload-offset');
+    if (req.method === 'HEAD' && offset !== null && offset === answer.headers.get('upload-length')) {
+      await finishInterrupted(tusRequestOf(req), Number(offset));
     }
     if (req.method === 'DELETE' && typeof req.params.fileId === 'string')
       await deleteUploadFile(db, req.params.fileId);
@@ -120,9 +128,11 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
       );
     }
     await drain(req);
+    const offset = await offsetOf(file.id);
+    if (offset === file.size) await finishInterrupted({ ...found, file }, offset);
     res.setHeader('Tus-Resumable', '1.0.0');
     res.setHeader('Location', fileUrl(found, file.id));
-    res.setHeader('Upload-Offset', String(await offsetOf(file.id)));
+    res.setHeader('Upload-Offset', String(offset));
     res.status(201).end();
   };
 

@@ -1,7 +1,12 @@
 import type { CompleteUploadRequest, UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import { isAsAnnounced, listUploadFiles, type UploadFileRow, updateUploadFile } from '@relaypacs/core/db/upload-files.js';
+import {
+  isAsAnnounced,
+  listUploadFiles,
+  type UploadFileRow,
+  updateUploadFile,
+} from '@relaypacs/core/db/upload-files.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';

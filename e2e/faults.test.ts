@@ -1,0 +1,149 @@
+import { Upload as TusUpload } from 'tus-js-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ApiClient } from './support/api-client.js';
+import { type Orthanc, startOrthanc } from './support/orthanc.js';
+import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
+import { type RecordingProxy, startRecordingProxy } from './support/recording-proxy.js';
+import { type Stack, startStack } from './support/stack.js';
+import { type MadeStudy, makeStudy } from './support/studies.js';
+
+let orthanc: Orthanc;
+let proxy: RecordingProxy;
+let stack: Stack;
+let jane: ApiClient;
+
+beforeEach(async () => {
+  orthanc = await startOrthanc();
+  proxy = await startRecordingProxy(orthanc.url);
+  stack = await startStack({ env: { ...pacsVariables(orthanc), PACS_URL: proxy.url } });
+  jane = await ApiClient.signUp(stack.baseUrl);
+});
+afterEach(async () => {
+  await stack?.stop();
+  await proxy?.close();
+  await orthanc?.dispose();
+});
+
+/** The study stands in Orthanc complete, byte for byte, and Orthanc was made to store each object once. */
+async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
+  const upload = await jane.waitFor(
+    id,
+    ({ status }) => status === 'delivered' || status === 'failed',
+    60_000,
+  );
+  expect(upload).toMatchObject({
+    status: 'delivered',
+    instances: { verified: study.files.length, failed: 0 },
+  });
+  expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+  const stores = proxy.stores(study.digests.keys());
+  expect([...stores.values()].filter((times) => times !== 1)).toEqual([]);
+}
+
+/** Sends every file with tus-js-client, which retries by itself, and tells when the first has arrived. */
+function sendWithRetries(study: MadeStudy, upload: { id: string; tusEndpoint: string; uploadToken: string }) {
+  let begun = () => {};
+  const firstArrived = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const waiting = study.files.entries();
+  const lane = async () => {
+    for (const [index, file] of waiting) {
+      await new Promise<void>((resolve, reject) => {
+        new TusUpload(Buffer.from(file), {
+          endpoint: upload.tusEndpoint,
+          chunkSize: 64 * 1024,
+          retryDelays: Array.from({ length: 60 }, () => 250),
+          headers: { Authorization: `Bearer ${upload.uploadToken}` },
+          metadata: { uploadId: upload.id, filename: `IM${index}`, clientId: `file-${index}` },
+          onSuccess: () => resolve(),
+          onError: reject,
+        }).start();
+      });
+      begun();
+    }
+  };
+  return { firstArrived, done: Promise.all(Array.from({ length: 4 }, lane)) };
+}
+
+describe('a study survives', () => {
+  it('kill -9 of the server in the middle of the transfer', async () => {
+    const study = makeStudy(24, { rows: 256, columns: 256 });
+    const totalBytes = study.files.reduce((sum, file) => sum + file.length, 0);
+    const upload = await jane.announce({ fileCount: study.files.length, totalBytes });
+    const sending = sendWithRetries(study, upload);
+    await sending.firstArrived;
+    await stack.server.kill();
+    await stack.server.start();
+    await sending.done;
+    await expectArrivedOnce(upload.id, study);
+    expect((await jane.upload(upload.id)).files).toHaveLength(study.files.length);
+  });
+
+  it('kill -9 of PostgreSQL in the middle of the transfer', async () => {
+    const study = makeStudy(24, { rows: 256, columns: 256 });
+    const totalBytes = study.files.reduce((sum, file) => sum + file.length, 0);
+    const upload = await jane.announce({ fileCount: study.files.length, totalBytes });
+    const sending = sendWithRetries(study, upload);
+    await sending.firstArrived;
+    process.kill(stack.postgres.pid, 'SIGKILL');
+    await sending.done;
+    await expectArrivedOnce(upload.id, study);
+  });
+
+  it('kill -9 of the worker in the middle of delivery', async () => {
+    const study = makeStudy(70);
+    proxy.delayMs = 300;
+    const id = await jane.send(study.files);
+    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    await stack.worker.kill();
+    await stack.worker.start();
+    await expectArrivedOnce(id, study);
+  });
+
+  it('kill -9 of PostgreSQL in the middle of delivery', async () => {
+    const study = makeStudy(70);
+    proxy.delayMs = 300;
+    const id = await jane.send(study.files);
+    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    process.kill(stack.postgres.pid, 'SIGKILL');
+    await expectArrivedOnce(id, study);
+  });
+
+  it('a PACS that stops during delivery and comes back', async () => {
+    const study = makeStudy(70);
+    proxy.delayMs = 200;
+    const id = await jane.send(study.files);
+    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    await orthanc.stop();
+    const waiting = await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'pacs');
+    expect(waiting).toMatchObject({ status: 'delivering', problem: null });
+    await orthanc.start();
+    await expectArrivedOnce(id, study);
+    expect(await jane.upload(id)).toMatchObject({ waitingFor: null });
+  });
+
+  it('an answer of the PACS that is lost after it has stored the objects', async () => {
+    const study = makeStudy(30);
+    proxy.loseNextAnswer = true;
+    await expectArrivedOnce(await jane.send(study.files), study);
+  });
+
+  it('a second worker beside the first, without anything sent twice', async () => {
+    await stack.addWorker();
+    const studies = Array.from({ length: 8 }, () => makeStudy(6));
+    const ids = await Promise.all(studies.map((study) => jane.send(study.files)));
+    for (const [index, id] of ids.entries()) await expectArrivedOnce(id, studies[index]!);
+  });
+
+  it('an orderly stop of the worker in the middle of delivery, without waiting for its claim to run out', async () => {
+    const study = makeStudy(70);
+    proxy.delayMs = 300;
+    const id = await jane.send(study.files);
+    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    expect(await stack.worker.stop()).toBe(0);
+    await stack.worker.start();
+    await jane.waitFor(id, ({ status }) => status === 'delivered', 10_000);
+    await expectArrivedOnce(id, study);
+  });
+});
