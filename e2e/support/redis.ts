@@ -25,6 +25,8 @@ export interface Redis {
   stop(): Promise<void>;
   /** kill -9. */
   kill(): Promise<void>;
+  /** Makes it forget everything, as an operator's mistake would. */
+  flush(): Promise<void>;
   /** Stops it for good and removes its temporary folder. */
   dispose(): Promise<void>;
 }
@@ -67,6 +69,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
     start,
     stop,
     kill: async () => server?.kill(),
+    flush: async () => {
+      if ((await ask(port, 'FLUSHALL')) !== '+OK') throw new Error('Redis did not flush');
+    },
     dispose: async () => {
       await stop();
       if (options.dir === undefined) await rm(dir, { recursive: true, force: true });
@@ -76,11 +81,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
 
 /** While it reads its append-only file it answers `-LOADING` instead. */
 async function answersPing(port: number): Promise<boolean> {
+  return (await ask(port, 'PING')) === '+PONG';
+}
+
+/** The first line of its answer to an inline command. */
+async function ask(port: number, command: string): Promise<string | undefined> {
   const socket = connect(port, '127.0.0.1');
   try {
-    socket.write('PING\r\n');
+    socket.write(`${command}\r\n`);
     const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(1000) })) as [Buffer];
-    return answer.toString().startsWith('+PONG');
+    return answer.toString().split('\r\n', 1)[0];
   } finally {
     socket.destroy();
   }
@@ -90,5 +100,13 @@ function givenRedis(url: string): Redis {
   const refuse = async () => {
     throw new Error('The Redis of RELAYPACS_TEST_REDIS_URL is not ours to stop: unset it for this test.');
   };
-  return { url, pid: undefined, start: refuse, stop: refuse, kill: refuse, dispose: async () => {} };
+  return {
+    url,
+    pid: undefined,
+    start: refuse,
+    stop: refuse,
+    kill: refuse,
+    flush: refuse,
+    dispose: async () => {},
+  };
 }

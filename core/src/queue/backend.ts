@@ -65,12 +65,11 @@ function wrapQueue(queue: BullQueue): JobQueue {
 export function openQueue(name: QueueName, connection: QueueConnection): JobQueue {
   if (connection.redisUrl !== undefined) {
     const options: QueueOptions = {
-      // Producers fail fast: a job that is not taken now stays in the outbox.
+      // Producers fail fast: a job that is not taken within the time stays in the outbox.
       connection: {
         url: connection.redisUrl,
         maxRetriesPerRequest: 1,
         commandTimeout: 3000,
-        enableOfflineQueue: false,
       },
       skipWaitingForReady: true,
     };
