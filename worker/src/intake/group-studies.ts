@@ -36,6 +36,13 @@ const date = (value: string | undefined) =>
 const int32 = (value: number | undefined) =>
   value !== undefined && Math.abs(value) < 2 ** 31 ? value : null;
 
+const UNIDENTIFIED: UploadProblem = {
+  code: 'MISSING_UID',
+  title: 'Not identified',
+  detail:
+    'The file lacks an identifier the archive needs to tell where it belongs. Export it again and send it anew.',
+};
+
 function newStudy(uploadId: string, { scan }: CheckedFile, studyInstanceUid: string): NewStudy {
   const a = scan.attributes;
   return {
@@ -85,13 +92,14 @@ export function groupStudies(uploadId: string, checkedFiles: readonly CheckedFil
   const instances = new Map<string, NewInstance>();
   const files = checkedFiles.map((checked): CheckedFile => {
     const studyInstanceUid = checked.scan.attributes.studyInstanceUid;
-    if (checked.problem || studyInstanceUid === undefined) return checked;
+    if (checked.problem) return checked;
+    if (studyInstanceUid === undefined) return { ...checked, problem: UNIDENTIFIED };
     const group = studies.get(studyInstanceUid) ?? {
       study: newStudy(uploadId, checked, studyInstanceUid),
       instances: [],
     };
     const instance = newInstance(group.study.id, checked);
-    if (!instance) return checked;
+    if (!instance) return { ...checked, problem: UNIDENTIFIED };
     const twin = instances.get(instance.sopInstanceUid);
     if (twin) {
       const same = twin.sha256.equals(instance.sha256);

@@ -1,0 +1,62 @@
+/** Tags as 32-bit numbers, group in the upper half (PS3.6). Only those the scanner looks at. */
+export const TAG = {
+  metaGroupLength: 0x00020000,
+  mediaStorageSopClassUid: 0x00020002,
+  mediaStorageSopInstanceUid: 0x00020003,
+  transferSyntaxUid: 0x00020010,
+  implementationClassUid: 0x00020012,
+  implementationVersionName: 0x00020013,
+  sourceApplicationEntityTitle: 0x00020016,
+  specificCharacterSet: 0x00080005,
+  sopClassUid: 0x00080016,
+  sopInstanceUid: 0x00080018,
+  studyDate: 0x00080020,
+  studyTime: 0x00080030,
+  accessionNumber: 0x00080050,
+  modality: 0x00080060,
+  manufacturer: 0x00080070,
+  institutionName: 0x00080080,
+  referringPhysicianName: 0x00080090,
+  studyDescription: 0x00081030,
+  seriesDescription: 0x0008103e,
+  manufacturerModelName: 0x00081090,
+  patientName: 0x00100010,
+  patientId: 0x00100020,
+  patientBirthDate: 0x00100030,
+  patientSex: 0x00100040,
+  bodyPartExamined: 0x00180015,
+  studyInstanceUid: 0x0020000d,
+  seriesInstanceUid: 0x0020000e,
+  studyId: 0x00200010,
+  seriesNumber: 0x00200011,
+  instanceNumber: 0x00200013,
+  samplesPerPixel: 0x00280002,
+  photometricInterpretation: 0x00280004,
+  numberOfFrames: 0x00280008,
+  rows: 0x00280010,
+  columns: 0x00280011,
+  bitsAllocated: 0x00280100,
+  burnedInAnnotation: 0x00280301,
+  pixelGroupLength: 0x7fe00000,
+  floatPixelData: 0x7fe00008,
+  doubleFloatPixelData: 0x7fe00009,
+  pixelData: 0x7fe00010,
+  item: 0xfffee000,
+  itemDelimitation: 0xfffee00d,
+  sequenceDelimitation: 0xfffee0dd,
+} as const;
+
+/** The four identifiers without which an object has no place in an archive. */
+export const IDENTITY_TAGS: ReadonlyMap<number, string> = new Map([
+  [TAG.sopClassUid, 'SOP Class UID'],
+  [TAG.sopInstanceUid, 'SOP Instance UID'],
+  [TAG.studyInstanceUid, 'Study Instance UID'],
+  [TAG.seriesInstanceUid, 'Series Instance UID'],
+]);
+
+/** Native pixels of any sort: integer, float and double (PS3.3 §C.7.6.3, C.7.6.24, C.7.6.25). */
+export const PIXEL_TAGS: ReadonlySet<number> = new Set([
+  TAG.floatPixelData,
+  TAG.doubleFloatPixelData,
+  TAG.pixelData,
+]);
