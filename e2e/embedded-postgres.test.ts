@@ -154,8 +154,9 @@ describe('the embedded PostgreSQL', () => {
   it('recovers on the next start after a kill -9 of starter and server together', async () => {
     const lost = await startElsewhere();
     await query(lost.url, 'CREATE TABLE kept AS SELECT 7 AS answer');
-    lost.starter.kill('SIGKILL');
+    await kill(lost.starter);
     process.kill(lost.pid, 'SIGKILL');
+    await vi.waitFor(() => expect(identifyProcess(lost.pid)).toBeUndefined());
     const recovered = await start();
     expect(recovered.pid).not.toBe(lost.pid);
     expect(await query(recovered.url, 'SELECT answer FROM kept')).toEqual([{ answer: 7 }]);

@@ -1,12 +1,10 @@
 import { loadConfig } from '@relaypacs/core/config.js';
-import { newId } from '@relaypacs/core/db/ids.js';
 import { deleteExpiredRefreshTokens } from '@relaypacs/core/db/refresh-tokens.js';
 import { runService } from '@relaypacs/core/lifecycle.js';
 import { createLogger, withLogContext } from '@relaypacs/core/observability/logger.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { openConsumer } from '@relaypacs/core/queue/backend.js';
 import { deliverStudy } from './delivery/deliver-study.js';
-import { DicomwebClient } from './delivery/dicomweb-client.js';
 import { takeInUpload } from './intake/take-in-upload.js';
 import { expireUploads } from './upkeep/expire-uploads.js';
 import { removeBytes } from './upkeep/remove-bytes.js';
@@ -23,8 +21,7 @@ await runService(logger, async () => {
   const platform = await openPlatform(config, logger);
   if (!config.pacs) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
   const stopping = new AbortController();
-  const pacs = config.pacs && new DicomwebClient(config.pacs);
-  const deps = { ...platform, pacs, workerId: newId(), stopping: stopping.signal };
+  const deps = { ...platform, stopping: stopping.signal };
 
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId }, jobId) =>

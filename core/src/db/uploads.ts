@@ -179,6 +179,11 @@ export async function countIntakeAttempt(db: Queryable, id: string): Promise<voi
   await db<UploadRow>('uploads').where({ id }).increment('attempts', 1);
 }
 
+/** Not before this time is intake tried again. */
+export async function putOffIntake(db: Queryable, id: string, nextAttemptAt: Date): Promise<void> {
+  await db<UploadRow>('uploads').where({ id }).update({ nextAttemptAt });
+}
+
 /** Uploads that should be worked on, that nobody works on, and whose time to be looked at came `seconds` ago. */
 export async function listStrandedUploads(
   db: Queryable,

@@ -1,6 +1,5 @@
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
-import { holdsClaim } from '@relaypacs/core/db/claims.js';
 import { insertInstances } from '@relaypacs/core/db/instances.js';
 import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
@@ -12,20 +11,18 @@ import {
 import {
   changeUploadStatus,
   countIntakeAttempt,
-  findUpload,
   lockUpload,
+  putOffIntake,
   type UploadRow,
 } from '@relaypacs/core/db/uploads.js';
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
-import { whileClaimed } from '../claim-keeper.js';
+import { ClaimLost, RowClaim } from '../row-claim.js';
 import { type CheckedFile, checkFile, compareWithAnnounced } from './check-file.js';
 import { groupStudies } from './group-studies.js';
 
 export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
-  /** Id of this worker, the holder of its claims. */
-  workerId: string;
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
 }
@@ -111,30 +108,37 @@ async function record(unit: UnitOfWork, upload: UploadRow, checked: readonly Che
 }
 
 /** Puts the upload back: to be tried again later, or, after too many tries, before a person. */
-async function giveBack(deps: IntakeDeps, uploadId: string, immediately: boolean): Promise<void> {
-  await deps.transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, uploadId);
-    if (upload?.status !== 'processing' || upload.claimedBy !== deps.workerId) return;
+async function giveBack(claim: RowClaim, immediately: boolean): Promise<void> {
+  await claim.write(async (unit) => {
+    const upload = await lockUpload(unit.trx, claim.id);
+    // Cancelled in the meantime: its bytes may be gone already, and nothing is wrong.
+    if (upload?.status !== 'processing') return;
     if (!immediately && upload.attempts >= MOST_ATTEMPTS) {
-      await changeUploadStatus(unit, { uploadId, to: 'failed', actor: SYSTEM_ACTOR, problem: UNREADABLE });
+      await changeUploadStatus(unit, {
+        uploadId: claim.id,
+        to: 'failed',
+        actor: SYSTEM_ACTOR,
+        problem: UNREADABLE,
+      });
       return;
     }
     const seconds = immediately ? 0 : backoffSeconds(upload.attempts, 1, 60);
     const nextAttemptAt = new Date(Date.now() + seconds * 1000);
-    await unit.trx<UploadRow>('uploads').where({ id: uploadId }).update({ nextAttemptAt });
+    await putOffIntake(unit.trx, claim.id, nextAttemptAt);
     unit.enqueue(intakeJob({ ...upload, nextAttemptAt }));
   });
 }
 
-async function begin(deps: IntakeDeps, uploadId: string): Promise<boolean> {
-  return deps.transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, uploadId);
+/** @returns false when the upload is further on, or was cancelled */
+async function begin(claim: RowClaim): Promise<boolean> {
+  return claim.write(async (unit) => {
+    const upload = await lockUpload(unit.trx, claim.id);
     if (upload?.status === 'received') {
-      await changeUploadStatus(unit, { uploadId, to: 'processing', actor: SYSTEM_ACTOR });
+      await changeUploadStatus(unit, { uploadId: claim.id, to: 'processing', actor: SYSTEM_ACTOR });
     } else if (upload?.status !== 'processing') {
       return false;
     }
-    await countIntakeAttempt(unit.trx, uploadId);
+    await countIntakeAttempt(unit.trx, claim.id);
     return true;
   });
 }
@@ -143,27 +147,30 @@ async function begin(deps: IntakeDeps, uploadId: string): Promise<boolean> {
  * Opens what one upload holds: checks every file, records its studies and instances, and hands the studies to
  * delivery. A job that comes twice, or for an upload that is further on, does nothing. What is broken in the files
  * becomes a verdict; what is broken here is tried again.
+ *
+ * @throws only when not even that could be written (the database is away); the sweep takes it up then
  */
 export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<void> {
-  const { db, transact, logger, workerId } = deps;
-  await whileClaimed(db, 'uploads', uploadId, workerId, async (lost) => {
-    if (!(await begin(deps, uploadId))) return;
-    const signal = AbortSignal.any([lost, deps.stopping]);
-    try {
-      const files = await listUploadFiles(db, uploadId);
-      const checked = await checkFiles(deps, files, signal);
-      await transact(async (unit) => {
-        if (!(await holdsClaim(unit.trx, 'uploads', uploadId, workerId))) return;
-        const upload = await lockUpload(unit.trx, uploadId);
-        // Cancelled while it was being checked: there is nothing to record.
-        if (upload?.status === 'processing') await record(unit, upload, checked);
-      });
-    } catch (error) {
-      if (lost.aborted) return;
-      const cancelled = (await findUpload(db, uploadId))?.status === 'cancelled';
-      if (cancelled) return;
-      if (!deps.stopping.aborted) logger.error('Intake failed and will be tried again', { error });
-      await giveBack(deps, uploadId, deps.stopping.aborted);
+  const { db, transact, logger, stopping } = deps;
+  const claim = await RowClaim.take(db, transact, 'uploads', uploadId);
+  if (!claim) return;
+  try {
+    if (!(await begin(claim))) return;
+    const files = await listUploadFiles(db, uploadId);
+    const checked = await checkFiles(deps, files, AbortSignal.any([claim.lost, stopping]));
+    await claim.write(async (unit) => {
+      const upload = await lockUpload(unit.trx, uploadId);
+      // Cancelled while it was being checked: there is nothing to record.
+      if (upload?.status === 'processing') await record(unit, upload, checked);
+    });
+  } catch (error) {
+    if (error instanceof ClaimLost) {
+      logger.warn('The upload is in other hands now');
+      return;
     }
-  });
+    if (!stopping.aborted) logger.error('Intake was interrupted', { error });
+    await giveBack(claim, stopping.aborted);
+  } finally {
+    await claim.release();
+  }
 }

@@ -1,0 +1,292 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { newId } from '@relaypacs/core/db/ids.js';
+import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
+import { migrate } from '../scripts/migrate.js';
+import { type DeliveryDeps, deliverStudy } from '../worker/src/delivery/deliver-study.js';
+import { DicomwebClient } from '../worker/src/delivery/dicomweb-client.js';
+import {
+  DeliveryFixture,
+  makeStudy,
+  type TestStudy,
+} from '../worker/src/delivery/testing/delivery-fixture.js';
+import { RecordingProxy } from '../worker/src/delivery/testing/recording-proxy.js';
+import { tally } from '../worker/src/delivery/testing/stow-recorder.js';
+import { type Orthanc, startOrthanc } from './support/orthanc.js';
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let orthanc: Orthanc;
+let fixture: DeliveryFixture;
+let proxy: RecordingProxy;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs delivery-'));
+  [postgres, orthanc] = await Promise.all([startEmbeddedPostgres({ dataDir: directory }), startOrthanc()]);
+  await migrate(postgres.url);
+  fixture = new DeliveryFixture(postgres.url, await mkdtemp(path.join(directory, 'storage-')));
+});
+
+beforeEach(async () => {
+  proxy = await RecordingProxy.start(orthanc.url);
+  return () => proxy.close();
+});
+
+afterAll(async () => {
+  await fixture?.close();
+  await postgres?.stop();
+  await orthanc?.dispose();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const auth = () => ({ mode: 'basic' as const, username: orthanc.username, password: orthanc.password });
+const deps = (more: Partial<DeliveryDeps> = {}) => fixture.deps({ url: proxy.url, auth: auth() }, more);
+
+/** SHA-256 of each object as Orthanc hands it out; empty for one it does not hold. */
+async function digestsInOrthanc(study: TestStudy): Promise<string[]> {
+  const client = new DicomwebClient({ url: orthanc.url, auth: auth(), timeoutMs: 10_000 });
+  const digests = [];
+  for (const { sopInstanceUid } of study.objects) {
+    const uids = [study.studyInstanceUid, study.seriesInstanceUid, sopInstanceUid] as const;
+    const digest = await client.retrieveSha256(...uids, new AbortController().signal);
+    digests.push(digest?.toString('hex') ?? '');
+  }
+  client.close();
+  return digests;
+}
+
+const digestsSent = (study: TestStudy) =>
+  study.objects.map(({ bytes }) => createHash('sha256').update(bytes).digest('hex'));
+
+const onceEach = (study: TestStudy) =>
+  new Map(study.objects.map(({ sopInstanceUid }) => [sopInstanceUid, 1]));
+
+async function statuses({ studyId }: TestStudy): Promise<Record<string, number>> {
+  return Object.fromEntries(tally((await fixture.instances(studyId)).map(({ status }) => status)));
+}
+
+interface Stall {
+  /** Resolves when the proxy holds a request back. */
+  stalled: Promise<void>;
+  /** Lets it go on. */
+  go: () => void;
+}
+
+/** Holds requests back, from the `nth` STOW-RS request on, once so many bytes of them went through. */
+function stallAt(nth: number, afterBytes: number): Stall {
+  let [reached, go] = [() => {}, () => {}];
+  const stalled = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const going = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  proxy.onStowBytes = (bytes, request) => {
+    if (request < nth || bytes < afterBytes) return;
+    reached();
+    return going;
+  };
+  return { stalled, go };
+}
+
+async function find(level: 'Study' | 'Instance', query: Record<string, string>): Promise<string[]> {
+  const body = JSON.stringify({ Level: level, Query: query });
+  return (await orthanc.rest('/tools/find', { method: 'POST', body })).json() as Promise<string[]>;
+}
+
+async function countInOrthanc({ studyInstanceUid }: TestStudy): Promise<number> {
+  return (await find('Instance', { StudyInstanceUID: studyInstanceUid })).length;
+}
+
+async function removeFromOrthanc(sopInstanceUid: string): Promise<void> {
+  const [id] = await find('Instance', { SOPInstanceUID: sopInstanceUid });
+  await orthanc.rest(`/instances/${id}`, { method: 'DELETE' });
+}
+
+/** Waits for a state, however long the test allows. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((again) => setTimeout(again, 20));
+}
+
+it('brings a study into Orthanc byte for byte, each instance sent once', async () => {
+  const study = await fixture.addUpload(makeStudy(105, { rows: 128, columns: 128 }), 'stat');
+  const events = fixture.events.length;
+  const upload = await fixture.deliverAll(deps(), study);
+
+  expect(upload).toMatchObject({ status: 'delivered', problem: null });
+  expect(await statuses(study)).toEqual({ verified: 105 });
+  expect(await fixture.study(study.studyId)).toMatchObject({
+    status: 'delivered',
+    waitingFor: null,
+    claimedBy: null,
+    deliveredAt: expect.any(Date),
+  });
+  expect(await digestsInOrthanc(study)).toEqual(digestsSent(study));
+  expect(proxy.sent()).toEqual(onceEach(study));
+  expect((await fixture.instances(study.studyId)).every(({ sends }) => sends === 1)).toBe(true);
+  const atOnce = proxy.stows.map((stow) => stow.atOnce);
+  expect(proxy.stows).toHaveLength(6);
+  expect(atOnce.slice(0, 2)).toEqual([1, 1]);
+  expect(Math.max(...atOnce)).toBeLessThanOrEqual(4);
+  expect(fixture.events.slice(events).at(-1)).toMatchObject({
+    uploadId: study.uploadId,
+    status: 'delivered',
+  });
+  expect(JSON.stringify(fixture.log)).not.toMatch(/secret/i);
+});
+
+it('goes on after a killed worker without sending anything twice', async () => {
+  const study = await fixture.addUpload(makeStudy(105, { rows: 256, columns: 256 }));
+  const { studyId } = study;
+  await fixture.takeJobs();
+  // The first worker ends in the middle of several requests: nothing of it reaches PostgreSQL or Orthanc any more.
+  const { stalled, go } = stallAt(4, 1_000_000);
+  const first = deliverStudy(deps(), studyId);
+  await stalled;
+  const { stored = 0, pending = 0 } = await statuses(study);
+  expect([stored > 0, pending > 0]).toEqual([true, true]);
+  await fixture
+    .db('studies')
+    .where({ id: studyId })
+    .update({ claimedBy: newId(), claimExpiresAt: new Date(0) });
+  proxy.cut();
+  go();
+  await first;
+  expect(await fixture.study(studyId)).toMatchObject({ status: 'delivering', waitingFor: null });
+  await until(async () => (await countInOrthanc(study)) === proxy.sent().size);
+
+  await deliverStudy(deps(), studyId);
+  expect(await fixture.upload(study.uploadId)).toMatchObject({ status: 'delivered' });
+  expect(await statuses(study)).toEqual({ verified: 105 });
+  expect(await digestsInOrthanc(study)).toEqual(digestsSent(study));
+  expect(proxy.sent()).toEqual(onceEach(study));
+});
+
+it('keeps a study while Orthanc is away and delivers it when it is back', async () => {
+  const study = await fixture.addUpload(makeStudy(65, { rows: 256, columns: 256 }), 'emergency');
+  const { stalled, go } = stallAt(2, 1_000_000);
+  const interrupted = fixture.deliverOnce(deps());
+  await stalled;
+  await orthanc.kill();
+  go();
+  await interrupted;
+  expect(await fixture.study(study.studyId)).toMatchObject({
+    status: 'delivering',
+    waitingFor: 'pacs',
+    problem: null,
+    attempts: 1,
+  });
+  await fixture.deliverOnce(deps());
+  const waiting = await fixture.study(study.studyId);
+  expect(waiting).toMatchObject({ status: 'delivering', waitingFor: 'pacs', attempts: 2, claimedBy: null });
+  expect(await fixture.upload(study.uploadId)).toMatchObject({ status: 'delivering' });
+
+  await orthanc.start();
+  expect(await fixture.deliverAll(deps(), study)).toMatchObject({ status: 'delivered' });
+  expect(await fixture.study(study.studyId)).toMatchObject({ status: 'delivered', waitingFor: null });
+  expect(await digestsInOrthanc(study)).toEqual(digestsSent(study));
+});
+
+it('does not send what the PACS holds already', async () => {
+  const slices = makeStudy(30);
+  const first = await fixture.addUpload(slices);
+  await fixture.deliverAll(deps(), first);
+  const again = await fixture.addUpload(slices);
+  expect(await fixture.deliverAll(deps(), again)).toMatchObject({ status: 'delivered' });
+  expect(proxy.sent()).toEqual(onceEach(first));
+  expect((await fixture.instances(again.studyId)).map(({ sends, problem }) => [sends, problem])).toEqual(
+    again.objects.map(() => [0, null]),
+  );
+});
+
+it('reports another image under the same identifier, sends the others, and goes on once it is gone', async () => {
+  const study = makeStudy(5);
+  const [, , taken] = study.objects;
+  const other = makeSlice({ ...study, sopInstanceUid: taken!.sopInstanceUid, instanceNumber: 99 });
+  const foreign = { ...study, objects: [{ ...taken!, bytes: other }] };
+  await fixture.deliverAll(deps(), await fixture.addUpload(foreign));
+
+  const ours = await fixture.addUpload(study);
+  const failed = await fixture.deliverAll(deps(), ours);
+  expect(failed).toMatchObject({ status: 'failed', problem: { code: 'CONFLICT' } });
+  expect(failed.problem?.detail).toMatch(/already holds a different image .*series 1 image 3\..*other 4 are/);
+  expect(await statuses(ours)).toEqual({ verified: 4, failed: 1 });
+  expect(proxy.sent().get(taken!.sopInstanceUid)).toBe(1);
+
+  await fixture.retry(ours);
+  expect(await fixture.deliverAll(deps(), ours)).toMatchObject({ status: 'failed' });
+  await removeFromOrthanc(taken!.sopInstanceUid);
+  await fixture.retry(ours);
+  expect(await fixture.deliverAll(deps(), ours)).toMatchObject({ status: 'delivered', problem: null });
+  expect(await digestsInOrthanc(ours)).toEqual(digestsSent(ours));
+});
+
+it('never sends damaged bytes, and delivers the images beside them', async () => {
+  const study = await fixture.addUpload(makeStudy(12));
+  const instances = await fixture.instances(study.studyId);
+  const file = (index: number) => path.join(fixture.storage.directory, instances[index]!.uploadFileId);
+  const bytes = Buffer.from(study.objects[3]!.bytes);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 5) ^ 1, bytes.length - 5);
+  await writeFile(file(3), bytes);
+  await writeFile(file(5), bytes.subarray(0, 700));
+  await rm(file(7));
+
+  const upload = await fixture.deliverAll(deps(), study);
+  expect(upload).toMatchObject({ status: 'failed', problem: { code: 'STORED_BYTES_DAMAGED' } });
+  expect(upload.problem?.detail).toMatch(/image 4, series 1 image 6, series 1 image 8\./);
+  expect(await statuses(study)).toEqual({ verified: 9, failed: 3 });
+  const expected = digestsSent(study).map((digest, index) => ([3, 5, 7].includes(index) ? '' : digest));
+  expect(await digestsInOrthanc(study)).toEqual(expected);
+  expect(fixture.log.some(({ level, message }) => level === 'error' && /damaged/.test(message))).toBe(true);
+});
+
+it('finds the one image Orthanc cannot read among good ones', async () => {
+  const slices = makeStudy(25);
+  slices.objects[8] = { sopInstanceUid: newUid(), bytes: randomBytes(5000) };
+  const study = await fixture.addUpload(slices);
+  const upload = await fixture.deliverAll(deps(), study);
+  expect(upload).toMatchObject({
+    status: 'failed',
+    problem: { title: '1 of 25 images could not be delivered' },
+  });
+  expect(await statuses(study)).toEqual({ verified: 24, failed: 1 });
+  expect([...proxy.sent().values()].every((times) => times === 1)).toBe(true);
+});
+
+it('hands the study back when the worker stops, and the next one goes on', async () => {
+  const study = await fixture.addUpload(makeStudy(105));
+  await fixture.takeJobs();
+  const stopping = new AbortController();
+  const { stalled, go } = stallAt(2, 1);
+  const delivery = deliverStudy(deps({ stopping: stopping.signal }), study.studyId);
+  await stalled;
+  stopping.abort();
+  go();
+  await delivery;
+  expect(await fixture.study(study.studyId)).toMatchObject({
+    status: 'delivering',
+    claimedBy: null,
+    nextAttemptAt: null,
+    waitingFor: null,
+  });
+  const { stored = 0, pending = 0 } = await statuses(study);
+  expect([stored > 0, pending > 0]).toEqual([true, true]);
+
+  expect(await fixture.deliverAll(deps(), study)).toMatchObject({ status: 'delivered' });
+  expect(proxy.sent()).toEqual(onceEach(study));
+});
+
+it('delivers the same study from two uploads at once without sending anything twice', async () => {
+  const slices = makeStudy(45);
+  const [one, two] = [await fixture.addUpload(slices), await fixture.addUpload(slices)];
+  await fixture.deliverAll(deps(), one, two);
+  for (const { uploadId, studyId } of [one, two]) {
+    expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivered' });
+    expect(await fixture.study(studyId)).toMatchObject({ status: 'delivered' });
+  }
+  expect(proxy.sent()).toEqual(onceEach(one));
+});

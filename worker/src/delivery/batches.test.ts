@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { inParallel, planBatches } from './batches.js';
+
+const MB = 1024 * 1024;
+const instance = (size: number, sends = 0) => ({ size, sends });
+const shape = (batches: unknown[][]) => batches.map((batch) => batch.length);
+
+it('puts at most 20 instances into a request', () => {
+  expect(shape(planBatches(Array.from({ length: 45 }, () => instance(1000))))).toEqual([20, 20, 5]);
+});
+
+it('puts at most 32 MB into a request and a larger instance into one of its own', () => {
+  const sizes = [10, 10, 10, 10, 40, 1, 1].map((size) => instance(size * MB));
+  expect(shape(planBatches(sizes))).toEqual([3, 1, 1, 2]);
+});
+
+it('keeps the order and loses nothing', () => {
+  const all = Array.from({ length: 100 }, (_, index) => instance((index % 7) * 3 * MB));
+  expect(planBatches(all).flat()).toEqual(all);
+});
+
+it('sends what broke off twice alone and last, the most often tried at the very end', () => {
+  expect(planBatches([instance(1, 3), instance(1, 2), instance(1, 1), instance(1)])).toEqual([
+    [instance(1, 1), instance(1)],
+    [instance(1, 2)],
+    [instance(1, 3)],
+  ]);
+});
+
+it('makes no request for nothing', () => {
+  expect(planBatches([])).toEqual([]);
+});
+
+it('works on several at once, but never on more than the limit', async () => {
+  let running = 0;
+  let most = 0;
+  await inParallel([1, 2, 3, 4, 5, 6], 3, async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await Promise.resolve();
+    running -= 1;
+  });
+  expect(most).toBe(3);
+});
+
+it('begins nothing new after a failure, lets the others finish, and reports it', async () => {
+  const begun: number[] = [];
+  const finished: number[] = [];
+  const work = async (item: number) => {
+    begun.push(item);
+    if (item === 1) throw new Error('first');
+    await new Promise(setImmediate);
+    finished.push(item);
+  };
+  await expect(inParallel([1, 2, 3, 4], 2, work)).rejects.toThrow('first');
+  expect(begun).toEqual([1, 2]);
+  expect(finished).toEqual([2]);
+});

@@ -1,0 +1,248 @@
+import type { InstanceStatus, UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import { releaseClaim } from '@relaypacs/core/db/claims.js';
+import type { Database, Queryable } from '@relaypacs/core/db/database.js';
+import {
+  type InstanceRow,
+  listInstances,
+  recordInstanceStatus,
+  recordSends,
+} from '@relaypacs/core/db/instances.js';
+import {
+  countInstances,
+  findStudy,
+  isDeliveredElsewhere,
+  listStudies,
+  NO_INSTANCES,
+  type StudyRow,
+  updateStudy,
+} from '@relaypacs/core/db/studies.js';
+import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import {
+  announceUpload,
+  changeUploadStatus,
+  findUpload,
+  lockUpload,
+  type UploadRow,
+} from '@relaypacs/core/db/uploads.js';
+import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
+import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import { RowClaim } from '../row-claim.js';
+import { CONFLICT, studyProblem, uploadProblem } from './pacs-problems.js';
+
+/** A job this much too early is run anyway: clocks of two machines differ. */
+const EARLY_MS = 1000;
+const PROGRESS_EVERY_MS = 1000;
+/** Until the same study of another upload is asked for again. */
+const OTHER_DELIVERY_SECONDS = 5;
+
+/** Why and for how long a study is put off. */
+export interface Postponement {
+  waitingFor: 'pacs' | null;
+  problem: UploadProblem | null;
+  /** At least this long; the usual backoff where it is longer. */
+  leastSeconds?: number | undefined;
+}
+
+/** The database's side of one delivery run: every write of it, each guarded by the claim. */
+export class DeliveryRecord {
+  readonly claim: RowClaim;
+  readonly study: StudyRow;
+  /** In series and instance order; kept up to date with what is recorded. */
+  readonly instances: readonly InstanceRow[];
+  private readonly upload: UploadRow;
+  private announcedAt = 0;
+
+  constructor(claim: RowClaim, study: StudyRow, upload: UploadRow, instances: readonly InstanceRow[]) {
+    this.claim = claim;
+    this.study = study;
+    this.upload = upload;
+    this.instances = instances;
+  }
+
+  /** The PACS answers: whatever the study waited for is over. */
+  async pacsAnswered(): Promise<void> {
+    if (this.study.waitingFor === null && this.study.problem === null) return;
+    await this.claim.write(async (unit) => {
+      await updateStudy(unit.trx, this.study.id, { waitingFor: null, problem: null });
+      announceUpload(unit, this.upload);
+    });
+  }
+
+  /** Counts a send, before its first byte leaves. */
+  async sending(instances: readonly InstanceRow[]): Promise<void> {
+    await this.claim.write((unit) => recordSends(unit.trx, ids(instances)));
+    for (const instance of instances) instance.sends += 1;
+  }
+
+  /** What became of instances. */
+  async outcome(
+    instances: readonly InstanceRow[],
+    status: InstanceStatus,
+    problem: UploadProblem | null = null,
+  ): Promise<void> {
+    if (instances.length === 0) return;
+    await this.claim.write(async (unit) => {
+      await recordInstanceStatus(unit.trx, ids(instances), status, problem);
+      if (performance.now() - this.announcedAt < PROGRESS_EVERY_MS) return;
+      this.announcedAt = performance.now();
+      announceUpload(unit, this.upload);
+    });
+    for (const instance of instances) {
+      instance.status = status;
+      if (status !== 'verified') instance.problem = problem;
+    }
+  }
+
+  /**
+   * Gives the study back until the wait is over, with the job that goes on then.
+   *
+   * @returns seconds of the wait
+   */
+  async postpone({ waitingFor, problem, leastSeconds = 0 }: Postponement): Promise<number> {
+    const seconds = Math.max(backoffSeconds(this.study.attempts), leastSeconds);
+    await this.giveBack({ waitingFor, problem }, seconds);
+    return seconds;
+  }
+
+  /** Gives the study back for another worker to go on with at once. */
+  async handBack(): Promise<void> {
+    await this.giveBack({}, 0);
+  }
+
+  private async giveBack(
+    change: Partial<Pick<StudyRow, 'waitingFor' | 'problem'>>,
+    seconds: number,
+  ): Promise<void> {
+    await this.claim.stopRenewing();
+    await this.claim.write(async (unit) => {
+      await updateStudy(unit.trx, this.study.id, change);
+      await release(unit, this.study, this.upload, this.claim.holder, seconds);
+      announceUpload(unit, this.upload);
+    });
+  }
+
+  /**
+   * Ends the study, and its upload when this was the last study of it: delivered only if the database has every
+   * instance as verified.
+   */
+  async settle(): Promise<'delivered' | 'failed'> {
+    await this.claim.stopRenewing();
+    return this.claim.write(async (unit) => {
+      const { id } = this.study;
+      const upload = await lockUpload(unit.trx, this.upload.id);
+      if (!upload) throw new Error('The upload is gone');
+      const counts = (await countInstances(unit.trx, [id])).get(id) ?? NO_INSTANCES;
+      const status = counts.total > 0 && counts.verified === counts.total ? 'delivered' : 'failed';
+      const missing = this.instances.filter((instance) => instance.status !== 'verified');
+      const problem = status === 'failed' ? studyProblem(missing, counts.total) : null;
+      await updateStudy(unit.trx, id, {
+        status,
+        problem,
+        waitingFor: null,
+        nextAttemptAt: null,
+        deliveredAt: status === 'delivered' ? new Date() : null,
+      });
+      await releaseClaim(unit.trx, 'studies', id, this.claim.holder);
+      unit.audit({
+        actor: SYSTEM_ACTOR,
+        action: `study.${status}`,
+        objectType: 'study',
+        objectId: id,
+        detail: { ...counts, attempts: this.study.attempts },
+      });
+      await settleUpload(unit, upload);
+      return status;
+    });
+  }
+}
+
+/**
+ * Claims a study and notes that its delivery is under way.
+ *
+ * @returns undefined when there is nothing to do now: settled, not due, or in other hands
+ */
+export async function beginDelivery(
+  db: Database,
+  transact: Transact,
+  studyId: string,
+): Promise<DeliveryRecord | undefined> {
+  const claim = await RowClaim.take(db, transact, 'studies', studyId);
+  if (!claim) return undefined;
+  let record: DeliveryRecord | undefined;
+  try {
+    record = await claim.write((unit) => beginUnderClaim(unit, claim));
+    return record;
+  } finally {
+    if (!record) await claim.stopRenewing();
+  }
+}
+
+async function beginUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<DeliveryRecord | undefined> {
+  const { trx } = unit;
+  const before = await findStudy(trx, claim.id);
+  const upload = before && (await findUpload(trx, before.uploadId));
+  const open = before?.status === 'pending' || before?.status === 'delivering';
+  const due = !before?.nextAttemptAt || before.nextAttemptAt.getTime() <= Date.now() + EARLY_MS;
+  if (!before || !open || upload?.status !== 'delivering' || !due) {
+    await releaseClaim(trx, 'studies', claim.id, claim.holder);
+    return undefined;
+  }
+  const attempts = before.attempts + 1;
+  await updateStudy(trx, before.id, { status: 'delivering', attempts, nextAttemptAt: null });
+  if (await isDeliveredElsewhere(trx, before)) {
+    await release(unit, { id: before.id, attempts }, upload, claim.holder, OTHER_DELIVERY_SECONDS);
+    return undefined;
+  }
+  // A study that begins anew gets another chance for what failed before; one that goes on keeps its verdicts.
+  if (before.status === 'pending') await resetFailed(trx, before.id);
+  const study = await findStudy(trx, before.id);
+  return study && new DeliveryRecord(claim, study, upload, await listInstances(trx, study.id));
+}
+
+async function resetFailed(trx: Queryable, studyId: string): Promise<void> {
+  const failed = (await listInstances(trx, studyId)).filter(({ status }) => status === 'failed');
+  // What stood in the PACS under our identifier was not ours, even if we sent ours later: it is compared again.
+  const conflicts = failed.filter(({ problem }) => problem?.code === CONFLICT.code);
+  await recordInstanceStatus(trx, ids(failed), 'pending');
+  await recordInstanceStatus(trx, ids(conflicts), 'pending', CONFLICT);
+}
+
+/** Frees the study and writes down the job that takes it up again, `seconds` from now. */
+async function release(
+  unit: UnitOfWork,
+  study: Pick<StudyRow, 'id' | 'attempts'>,
+  upload: UploadRow,
+  holder: string,
+  seconds: number,
+): Promise<void> {
+  const nextAttemptAt = seconds > 0 ? new Date(Date.now() + seconds * 1000) : null;
+  await updateStudy(unit.trx, study.id, { nextAttemptAt });
+  await releaseClaim(unit.trx, 'studies', study.id, holder);
+  unit.enqueue(deliveryJob({ ...study, nextAttemptAt }, upload.serviceLevel));
+}
+
+/** Ends an upload all of whose studies have ended; its row is held, so the last one sees the others. */
+async function settleUpload(unit: UnitOfWork, upload: UploadRow): Promise<void> {
+  const studies = await listStudies(unit.trx, [upload.id]);
+  if (
+    upload.status !== 'delivering' ||
+    studies.some((s) => s.status === 'pending' || s.status === 'delivering')
+  ) {
+    announceUpload(unit, upload);
+    return;
+  }
+  const problems = studies.flatMap(({ status, problem }) =>
+    status === 'failed' && problem ? [problem] : [],
+  );
+  const delivered = studies.filter(({ status }) => status === 'delivered').length;
+  await changeUploadStatus(unit, {
+    uploadId: upload.id,
+    to: delivered === studies.length ? 'delivered' : 'failed',
+    actor: SYSTEM_ACTOR,
+    detail: { studies: studies.length, delivered },
+    ...(delivered === studies.length ? {} : { problem: uploadProblem(problems, studies.length) }),
+  });
+}
+
+const ids = (instances: readonly InstanceRow[]) => instances.map(({ id }) => id);

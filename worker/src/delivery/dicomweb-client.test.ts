@@ -1,0 +1,297 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, expect, it } from 'vitest';
+import { DicomwebClient } from './dicomweb-client.js';
+import type { StowPart } from './multipart.js';
+import type { PacsUnavailable } from './pacs-unavailable.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+const never = new AbortController().signal;
+const servers: Server[] = [];
+const clients: DicomwebClient[] = [];
+
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** A PACS that does what the test says. */
+async function pacs(handler: Handler): Promise<{ url: string; server: Server }> {
+  const server = createServer({ keepAliveTimeout: 60_000 }, handler).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/dicom-web`, server };
+}
+
+function clientOf(url: string, more: Partial<ConstructorParameters<typeof DicomwebClient>[0]> = {}) {
+  const client = new DicomwebClient({ url, auth: { mode: 'none' }, timeoutMs: 5000, ...more });
+  clients.push(client);
+  return client;
+}
+
+function partOf(bytes: Buffer, uid = '1.2.3'): StowPart {
+  return {
+    sopInstanceUid: uid,
+    size: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest(),
+    async *open() {
+      for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+    },
+  };
+}
+
+/** A part as large as one likes that is never in memory. */
+function endlessPart(size: number, onChunk: () => void = () => {}): StowPart {
+  const chunk = Buffer.alloc(65_536);
+  return {
+    sopInstanceUid: '1.2.3',
+    size,
+    sha256: Buffer.alloc(32),
+    async *open() {
+      for (let at = 0; at < size; at += chunk.length) {
+        onChunk();
+        yield chunk;
+      }
+    },
+  };
+}
+
+const failure = (promise: Promise<unknown>): Promise<PacsUnavailable> =>
+  promise.then(
+    () => {
+      throw new Error('It did not fail');
+    },
+    (error: PacsUnavailable) => error,
+  );
+
+it('sends one request with a Content-Length and the bare part type', async () => {
+  const seen: Array<{ headers: IncomingMessage['headers']; url: string; body: string }> = [];
+  const { url } = await pacs(async (request, response) => {
+    seen.push({ headers: request.headers, url: request.url ?? '', body: await text(request) });
+    response.end('{}');
+  });
+  const reply = await clientOf(url).stow([partOf(Buffer.from('one')), partOf(Buffer.from('two'))], never);
+  expect(reply).toEqual({ status: 200, retryAfterSeconds: undefined, body: '{}' });
+  const [{ headers, body, url: path }] = seen as [(typeof seen)[0]];
+  expect(path).toBe('/dicom-web/studies');
+  expect(headers.accept).toBe('application/dicom+json');
+  expect(headers['content-length']).toBe(String(Buffer.byteLength(body)));
+  expect(headers['transfer-encoding']).toBeUndefined();
+  expect(headers['content-type']).toMatch(/^multipart\/related; type="application\/dicom"; boundary=/);
+  expect(body.match(/Content-Type: application\/dicom\r\n\r\n/g)).toHaveLength(2);
+});
+
+it.each([
+  [{ mode: 'none' } as const, undefined],
+  [
+    { mode: 'basic', username: 'relay', password: 'p:ä' } as const,
+    `Basic ${Buffer.from('relay:p:ä').toString('base64')}`,
+  ],
+  [{ mode: 'bearer', token: 'abc' } as const, 'Bearer abc'],
+])('authenticates by %o', async (auth, header) => {
+  const seen: Array<string | undefined> = [];
+  const { url } = await pacs((request, response) => {
+    seen.push(request.headers.authorization);
+    response.end('[]');
+  });
+  await clientOf(url, { auth }).queryInstances('1.2', ['1.2.3'], never);
+  expect(seen).toEqual([header]);
+});
+
+it('stops writing when the answer comes before the body is read', async () => {
+  const { url } = await pacs((_request, response) => {
+    response.writeHead(401, { 'Retry-After': '3' }).end('no');
+  });
+  let chunks = 0;
+  const part = endlessPart(1024 ** 3, () => {
+    chunks += 1;
+  });
+  const reply = await clientOf(url).stow([part], never);
+  expect(reply).toEqual({ status: 401, retryAfterSeconds: 3, body: 'no' });
+  expect(chunks).toBeLessThan(1000);
+});
+
+it('reads no faster from storage than the PACS takes', async () => {
+  const { url, server } = await pacs(() => {});
+  let chunks = 0;
+  const part = endlessPart(1024 ** 3, () => {
+    chunks += 1;
+  });
+  const gone = new AbortController();
+  const arrived = once(server, 'request');
+  const sending = failure(clientOf(url).stow([part], gone.signal));
+  await arrived;
+  for (let before = -1; before !== chunks; await new Promise((done) => setTimeout(done, 50))) before = chunks;
+  expect(chunks).toBeLessThan(400);
+  gone.abort(new Error('enough'));
+  expect((await sending).message).toBe('enough');
+});
+
+it('gives up on a PACS that says nothing', async () => {
+  const { url } = await pacs(() => {});
+  const error = await failure(clientOf(url, { timeoutMs: 200 }).stow([partOf(Buffer.from('x'))], never));
+  expect(error).toMatchObject({ name: 'PacsUnavailable', kind: 'unreachable', staleConnection: false });
+  expect(error.retryAfterSeconds).toBeGreaterThan(0);
+});
+
+it('reports a connection that is dropped in the middle of the body', async () => {
+  const { url } = await pacs((request) => {
+    request.once('data', () => request.socket.destroy());
+  });
+  const error = await failure(clientOf(url).stow([partOf(Buffer.alloc(20_000_000))], never));
+  expect(error).toMatchObject({ kind: 'unreachable', staleConnection: false });
+});
+
+it('reports a PACS that is not there', async () => {
+  const { url, server } = await pacs(() => {});
+  server.close();
+  await once(server, 'close');
+  expect(await failure(clientOf(url).queryInstances('1.2', [], never))).toMatchObject({
+    kind: 'unreachable',
+  });
+});
+
+it('repeats a query on a new connection when the kept one was closed meanwhile', async () => {
+  const used = new Set<Socket>();
+  const { url } = await pacs((request, response) => {
+    // As a PACS whose keep-alive ran out in the same moment.
+    if (used.has(request.socket)) request.socket.resetAndDestroy();
+    else response.end('[]');
+    used.add(request.socket);
+  });
+  const client = clientOf(url);
+  await client.queryInstances('1.2', [], never);
+  await client.queryInstances('1.2', [], never);
+  expect(used.size).toBe(2);
+});
+
+it('does not repeat a STOW request by itself, but says that a kept connection was closed', async () => {
+  const used = new Set<Socket>();
+  let sent = 0;
+  const { url } = await pacs((request, response) => {
+    if (request.method === 'POST') sent += 1;
+    if (used.has(request.socket)) request.socket.resetAndDestroy();
+    else response.end('[]');
+    used.add(request.socket);
+  });
+  const client = clientOf(url);
+  await client.queryInstances('1.2', [], never);
+  const error = await failure(client.stow([endlessPart(1024 ** 3)], never));
+  expect(error).toMatchObject({ kind: 'unreachable', staleConnection: true });
+  expect(sent).toBe(1);
+});
+
+it('takes a request that went out whole for one whose answer was lost', async () => {
+  const { url } = await pacs(async (request, response) => {
+    if (request.method === 'GET') return response.end('[]');
+    await text(request);
+    return request.socket.resetAndDestroy();
+  });
+  const client = clientOf(url);
+  await client.queryInstances('1.2', [], never);
+  const error = await failure(client.stow([partOf(Buffer.from('x'))], never));
+  expect(error).toMatchObject({ kind: 'unreachable', staleConnection: false });
+});
+
+const found = (uid: string, study = '1.2') => ({
+  '00080018': { vr: 'UI', Value: [uid] },
+  '0020000D': { vr: 'UI', Value: [study] },
+  '0020000E': { vr: 'UI', Value: ['1.2.9'] },
+});
+
+it('asks page by page, however few a page holds, until everything wanted was seen', async () => {
+  const all = ['a', 'b', 'c', 'd', 'e'];
+  const offsets: number[] = [];
+  const { url } = await pacs((request, response) => {
+    const offset = Number(new URL(request.url ?? '', 'http://x').searchParams.get('offset'));
+    offsets.push(offset);
+    const page = all.slice(offset, offset + 2).map((uid) => found(uid));
+    if (page.length === 0) response.writeHead(204).end();
+    else response.end(JSON.stringify(page));
+  });
+  const client = clientOf(url);
+  const held = await client.queryInstances('1.2', ['z'], never);
+  expect([...held]).toEqual(all.map((uid) => [uid, '1.2.9']));
+  expect(offsets).toEqual([0, 2, 4, 5]);
+  await client.queryInstances('1.2', ['a', 'c'], never);
+  expect(offsets.slice(4)).toEqual([0, 2]);
+});
+
+it('ends with an archive that ignores the offset and leaves out what belongs to another study', async () => {
+  let asked = 0;
+  const { url } = await pacs((_request, response) => {
+    asked += 1;
+    response.end(JSON.stringify([found('a'), found('b', '1.3')]));
+  });
+  const held = await clientOf(url).queryInstances('1.2', ['b'], never);
+  expect([...held.keys()]).toEqual(['a']);
+  expect(asked).toBe(2);
+});
+
+it.each([
+  [204, '', 0],
+  [200, '[]', 0],
+  [404, 'not found', 0],
+])('takes %i with %j for a study that is not there', async (status, body, size) => {
+  const { url } = await pacs((_request, response) => response.writeHead(status).end(body));
+  expect((await clientOf(url).queryInstances('1.2', ['a'], never)).size).toBe(size);
+});
+
+it.each([
+  [503, 'busy'],
+  [401, 'denied'],
+  [400, 'misconfigured'],
+])('does not take a query answered with %i for an empty one', async (status, kind) => {
+  const { url } = await pacs((_request, response) =>
+    response.writeHead(status, { 'Retry-After': '4' }).end('x'),
+  );
+  const error = await failure(clientOf(url).queryInstances('1.2', ['a'], never));
+  expect(error).toMatchObject({ kind, status, retryAfterSeconds: 4 });
+});
+
+it('does not take a web page for an empty answer', async () => {
+  const { url } = await pacs((_request, response) => response.end('<html>Sign in</html>'));
+  expect(await failure(clientOf(url).queryInstances('1.2', [], never))).toMatchObject({
+    kind: 'misconfigured',
+  });
+});
+
+it('digests a retrieved instance as it streams', async () => {
+  const object = Buffer.alloc(3_000_000, 'dicom');
+  const { url } = await pacs((request, response) => {
+    expect(request.headers.accept).toBe('multipart/related; type="application/dicom"; transfer-syntax=*');
+    expect(request.url).toBe('/dicom-web/studies/1.2/series/1.3/instances/1.4');
+    response.setHeader('Content-Type', 'multipart/related; type="application/dicom"; boundary=b');
+    response.write('--b\r\nContent-Type: application/dicom\r\n\r\n');
+    response.write(object);
+    response.end('\r\n--b--');
+  });
+  const digest = await clientOf(url).retrieveSha256('1.2', '1.3', '1.4', never);
+  expect(digest).toEqual(createHash('sha256').update(object).digest());
+});
+
+it('says that an instance cannot be had, and that a broken transfer is no instance', async () => {
+  const { url } = await pacs((request, response) => {
+    if (request.url?.endsWith('/1.5')) return response.writeHead(404).end('{}');
+    if (request.url?.endsWith('/1.6')) {
+      response.setHeader('Content-Type', 'multipart/related; boundary=b');
+      return response.end('--b\r\n\r\nonly the beginning');
+    }
+    response.setHeader('Content-Length', '100');
+    response.write('half');
+    return setImmediate(() => request.socket.destroy());
+  });
+  const client = clientOf(url);
+  expect(await client.retrieveSha256('1.2', '1.3', '1.5', never)).toBeUndefined();
+  expect(await client.retrieveSha256('1.2', '1.3', '1.6', never)).toBeUndefined();
+  expect(await failure(client.retrieveSha256('1.2', '1.3', '1.7', never))).toMatchObject({
+    kind: 'unreachable',
+  });
+});

@@ -1,0 +1,161 @@
+import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import type { InstanceRow } from '@relaypacs/core/db/instances.js';
+import { inParallel, planBatches } from './batches.js';
+import { checkpoint, type DeliveryRun } from './delivery-run.js';
+import type { StowReply } from './dicomweb-client.js';
+import { StoredBytesDamaged } from './multipart.js';
+import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
+import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
+import { awaitHeld, findHeld, settleForeign, settleHeld } from './presence.js';
+import { stowPart } from './stored-instance.js';
+import { readStowAnswer, type StowOutcome } from './stow-answer.js';
+
+const REQUESTS_AT_ONCE = 4;
+/** An instance that broke its request this often, lately alone, is not given to the PACS any more. */
+const GIVE_UP_AFTER_SENDS = 20;
+
+/**
+ * Sends instances by STOW-RS and records what became of each. Afterwards each of them is stored or failed.
+ *
+ * @param firstAlone - the PACS does not know the study yet: its first request creates it, and only then others
+ * follow side by side, so that archives do not create it twice
+ * @throws PacsUnavailable when the rest has to wait for the PACS
+ */
+export async function sendInstances(
+  run: DeliveryRun,
+  instances: readonly InstanceRow[],
+  firstAlone: boolean,
+): Promise<void> {
+  const batches = planBatches(instances);
+  const first = firstAlone ? batches.splice(0, 1) : [];
+  for (const batch of first) await sendBatch(run, batch);
+  await inParallel(batches, REQUESTS_AT_ONCE, (batch) => sendBatch(run, batch));
+}
+
+/** One request, and whatever further ones it takes until the fate of each of its instances is known. */
+async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeated = false): Promise<void> {
+  if (batch.length === 0) return;
+  checkpoint(run);
+  await run.record.sending(batch);
+  const parts = batch.map((instance) => stowPart(run.storage, instance));
+  let reply: StowReply;
+  try {
+    reply = await run.pacs.stow(parts, run.signal);
+  } catch (error) {
+    if (error instanceof StoredBytesDamaged) return withoutDamaged(run, batch, error.sopInstanceUid);
+    if (!(error instanceof PacsUnavailable)) throw error;
+    if (error.staleConnection && !repeated) return sendBatch(run, await notHeld(run, batch), true);
+    return brokenOff(run, batch, error);
+  }
+  await settleReply(run, batch, reply);
+}
+
+/** The request was broken off at the damaged instance; what of the others arrived, the PACS knows. */
+async function withoutDamaged(run: DeliveryRun, batch: readonly InstanceRow[], uid: string): Promise<void> {
+  const damaged = batch.filter(({ sopInstanceUid }) => sopInstanceUid === uid);
+  for (const { id } of damaged) run.logger.error('Stored bytes are damaged', { instanceId: id });
+  await run.record.outcome(damaged, 'failed', DAMAGED);
+  const others = batch.filter((instance) => !damaged.includes(instance));
+  await sendBatch(run, await notHeld(run, others));
+}
+
+/** Waits for the PACS, unless it is this one instance that breaks it time after time. */
+async function brokenOff(
+  run: DeliveryRun,
+  batch: readonly InstanceRow[],
+  error: PacsUnavailable,
+): Promise<void> {
+  const [only] = batch;
+  if (batch.length > 1 || !only || only.sends < GIVE_UP_AFTER_SENDS || !error.brokeDown) throw error;
+  run.logger.error('An instance is given up: the PACS breaks off each time', { instanceId: only.id, error });
+  await run.record.outcome(batch, 'failed', BREAKS_PACS);
+}
+
+async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], reply: StowReply): Promise<void> {
+  const uids = batch.map(({ sopInstanceUid }) => sopInstanceUid);
+  const { outcomes, unattributed } = readStowAnswer(reply.body, uids);
+  const having = <K extends StowOutcome['kind']>(kind: K) =>
+    batch.flatMap((instance) => {
+      const outcome = outcomes.get(instance.sopInstanceUid);
+      return outcome?.kind === kind
+        ? [{ instance, outcome: outcome as Extract<StowOutcome, { kind: K }> }]
+        : [];
+    });
+  const instancesHaving = (kind: StowOutcome['kind']) => having(kind).map(({ instance }) => instance);
+
+  await run.record.outcome(instancesHaving('stored'), 'stored');
+  for (const { instance, outcome } of having('warning')) {
+    await run.record.outcome([instance], 'warning', warning(outcome.reason));
+  }
+  for (const { instance, outcome } of having('refused')) {
+    run.logger.warn('The PACS refused an instance', { instanceId: instance.id, reason: outcome.reason });
+    await run.record.outcome([instance], 'failed', refusal(outcome.reason));
+  }
+  for (const { instance, outcome } of having('held')) await settleDuplicate(run, instance, outcome.reason);
+
+  const later = instancesHaving('later');
+  const kind = unavailableKind(reply.status) ?? (later.length > 0 ? 'busy' : undefined);
+  const unknown = instancesHaving('unknown');
+  if (kind && (unknown.length > 0 || later.length > 0)) {
+    const { status, retryAfterSeconds } = reply;
+    const error = new PacsUnavailable(kind, `STOW-RS was answered with ${status}`, {
+      status,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+    return brokenOff(run, batch, error);
+  }
+  await settleUnknown(run, batch, unknown, reply.status, unattributed);
+}
+
+/** The PACS says it has the instance: its contents decide. */
+async function settleDuplicate(run: DeliveryRun, instance: InstanceRow, reason: number): Promise<void> {
+  const held = await findHeld(run, [instance]);
+  if (held.has(instance.sopInstanceUid)) {
+    await settleForeign(run, instance, held.get(instance.sopInstanceUid));
+  } else {
+    await run.record.outcome([instance], 'failed', refusal(reason));
+  }
+}
+
+/**
+ * Instances the answer does not name: the PACS is asked; what it does not hold is sent in smaller requests until
+ * what is meant stands alone.
+ */
+async function settleUnknown(
+  run: DeliveryRun,
+  batch: readonly InstanceRow[],
+  unknown: readonly InstanceRow[],
+  status: number,
+  unattributed: ReadonlyArray<number | undefined>,
+): Promise<void> {
+  const refused = status >= 400 || unattributed.length > 0;
+  // Said to be well: it may only be slow to show. Said to be wrong: one look is enough.
+  const missing = refused
+    ? await notHeld(run, unknown)
+    : await awaitHeld(run, unknown, (found) => run.record.outcome(found, 'stored'));
+  if (missing.length === 0) return;
+  if (batch.length === 1) {
+    run.logger.warn('The PACS did not store an instance', { instanceId: batch[0]?.id, status, unattributed });
+    await run.record.outcome(missing, 'failed', lonelyProblem(status, unattributed));
+    return;
+  }
+  if (!refused) {
+    for (const instance of missing) await sendBatch(run, [instance]);
+    return;
+  }
+  const middle = Math.ceil(missing.length / 2);
+  await sendBatch(run, missing.slice(0, middle));
+  await sendBatch(run, missing.slice(middle));
+}
+
+function lonelyProblem(status: number, unattributed: ReadonlyArray<number | undefined>): UploadProblem {
+  if (unattributed.length > 0) return refusal(unattributed[0]);
+  return status >= 400 ? httpRefusal(status) : NO_WORD;
+}
+
+/** Of instances that were sent with an unknown outcome, those the PACS does not hold; the others are stored. */
+async function notHeld(run: DeliveryRun, instances: readonly InstanceRow[]): Promise<readonly InstanceRow[]> {
+  if (instances.length === 0) return [];
+  await settleHeld(run, instances, await findHeld(run, instances));
+  return instances.filter(({ status }) => status === 'pending');
+}

@@ -1,0 +1,249 @@
+/**
+ * Studies ready for delivery and a stand-in for the queue, for tests of delivery: the rows and bytes that intake
+ * leaves behind, made by code.
+ */
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RelayEvent } from '@relaypacs/core/contract/events.js';
+import type { QueuedJob } from '@relaypacs/core/contract/jobs.js';
+import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
+import { type Database, openDatabase } from '@relaypacs/core/db/database.js';
+import { newId } from '@relaypacs/core/db/ids.js';
+import { type InstanceRow, insertInstances, listInstances } from '@relaypacs/core/db/instances.js';
+import { takeOutboxJobs } from '@relaypacs/core/db/job-outbox.js';
+import { findStudy, insertStudy, type StudyRow } from '@relaypacs/core/db/studies.js';
+import { createTransact, type Transact } from '@relaypacs/core/db/unit-of-work.js';
+import { insertUploadFile } from '@relaypacs/core/db/upload-files.js';
+import { findUpload, insertUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { buildDicom, newUid, type SliceOptions } from '@relaypacs/core/dicom/testing/build.js';
+import { createLogger, type Logger } from '@relaypacs/core/observability/logger.js';
+import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
+import { type DeliveryDeps, deliverStudy } from '../deliver-study.js';
+
+export interface TestObject {
+  sopInstanceUid: string;
+  bytes: Uint8Array;
+}
+
+export interface TestStudy {
+  studyId: string;
+  uploadId: string;
+  studyInstanceUid: string;
+  seriesInstanceUid: string;
+  objects: TestObject[];
+}
+
+export interface LogLine {
+  level: string;
+  message: string;
+  [key: string]: unknown;
+}
+
+type PacsSettings = NonNullable<DeliveryDeps['config']['pacs']>;
+
+/** A database, a storage and one or more workers that deliver from it. */
+export class DeliveryFixture {
+  readonly db: Database;
+  readonly transact: Transact;
+  readonly storage: FileStorage;
+  readonly logger: Logger;
+  readonly log: LogLine[] = [];
+  readonly events: RelayEvent[] = [];
+  private readonly stopping = new AbortController();
+  private userId: string | undefined;
+
+  /** @param directory - an existing folder for the bytes */
+  constructor(databaseUrl: string, directory: string) {
+    this.db = openDatabase(databaseUrl, 10);
+    this.transact = createTransact(this.db, {
+      jobsWritten: () => {},
+      publish: (events) => this.events.push(...events),
+    });
+    this.storage = new FileStorage(directory);
+    this.logger = createLogger('delivery-test', 'debug');
+    for (const transport of this.logger.transports) transport.silent = true;
+    this.logger.on('data', (line: LogLine) => this.log.push(line));
+  }
+
+  deps(pacs: Partial<PacsSettings> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
+    const { db, transact, storage, logger } = this;
+    const settings = pacs && { url: '', auth: { mode: 'none' as const }, timeoutMs: 20_000, ...pacs };
+    return {
+      db,
+      transact,
+      storage,
+      logger,
+      config: { pacs: settings },
+      stopping: this.stopping.signal,
+      patienceSeconds: [0.02, 0.05, 0.1],
+      ...more,
+    };
+  }
+
+  private async owner(): Promise<string> {
+    if (this.userId === undefined) {
+      this.userId = newId();
+      await this.db('users').insert({
+        id: this.userId,
+        username: `user-${this.userId}`,
+        email: `${this.userId}@example.org`,
+        passwordHash: 'none',
+        role: 'Clinician',
+        status: 'active',
+      });
+    }
+    return this.userId;
+  }
+
+  /** An upload whose files have been checked: one study, one file for each object. */
+  async addUpload(
+    study: Pick<TestStudy, 'studyInstanceUid' | 'seriesInstanceUid' | 'objects'>,
+    serviceLevel: ServiceLevel = 'routine',
+  ): Promise<TestStudy> {
+    const { studyInstanceUid, seriesInstanceUid, objects } = study;
+    const uploadId = newId();
+    const studyId = newId();
+    await insertUpload(this.db, {
+      id: uploadId,
+      userId: await this.owner(),
+      status: 'delivering',
+      serviceLevel,
+      patientName: 'Secret^Name',
+      patientId: 'SECRET-ID',
+      patientBirthDate: null,
+      patientSex: null,
+      studyDate: '2026-01-05',
+      modality: 'CT',
+      studyDescription: null,
+      clinicalHistory: null,
+      studyInstanceUid: null,
+      fileCount: objects.length,
+      totalBytes: objects.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      dedupeKey: Buffer.alloc(32),
+      expiresAt: new Date(Date.now() + 86_400_000),
+    });
+    await insertStudy(this.db, {
+      id: studyId,
+      uploadId,
+      studyInstanceUid,
+      patientName: 'Secret^Name',
+      patientId: 'SECRET-ID',
+      patientBirthDate: null,
+      patientSex: null,
+      studyDate: '2026-01-05',
+      studyDescription: null,
+      accessionNumber: null,
+      modalities: ['CT'],
+      seriesCount: 1,
+    });
+    const rows = [];
+    for (const [index, { sopInstanceUid, bytes }] of objects.entries()) {
+      const fileId = newId();
+      const size = bytes.length;
+      await writeFile(path.join(this.storage.directory, fileId), bytes);
+      const file = { id: fileId, uploadId, clientId: null, filename: `${index}.dcm`, relativePath: null };
+      await insertUploadFile(this.db, { ...file, filetype: null, size });
+      rows.push({
+        id: newId(),
+        studyId,
+        uploadFileId: fileId,
+        sopInstanceUid,
+        seriesInstanceUid,
+        sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
+        transferSyntaxUid: '1.2.840.10008.1.2.1',
+        modality: 'CT',
+        seriesNumber: 1,
+        instanceNumber: index + 1,
+        sourceOffset: 0,
+        size,
+        sha256: createHash('sha256').update(bytes).digest(),
+      });
+    }
+    await insertInstances(this.db, rows);
+    await this.transact(async (unit) =>
+      unit.enqueue(deliveryJob({ id: studyId, attempts: 0, nextAttemptAt: null }, serviceLevel)),
+    );
+    return { studyId, uploadId, studyInstanceUid, seriesInstanceUid, objects };
+  }
+
+  study(id: string): Promise<StudyRow> {
+    return findStudy(this.db, id).then(present);
+  }
+
+  upload(id: string): Promise<UploadRow> {
+    return findUpload(this.db, id).then(present);
+  }
+
+  instances(studyId: string): Promise<InstanceRow[]> {
+    return listInstances(this.db, studyId);
+  }
+
+  /** What a person's "Retry" does to a failed upload of one study. */
+  async retry({ uploadId, studyId }: TestStudy): Promise<void> {
+    await this.db('studies').where({ id: studyId }).update({ status: 'pending', problem: null });
+    await this.db('uploads').where({ id: uploadId }).update({ status: 'delivering', problem: null });
+    const { attempts } = await this.study(studyId);
+    await this.transact(async (unit) =>
+      unit.enqueue(deliveryJob({ id: studyId, attempts, nextAttemptAt: null }, 'routine')),
+    );
+  }
+
+  /** Takes the jobs that are in the outbox now. */
+  takeJobs(): Promise<QueuedJob[]> {
+    return this.db.transaction((trx) => takeOutboxJobs(trx, 100));
+  }
+
+  /**
+   * Plays the queue: runs delivery jobs when they are due, until the uploads are settled.
+   *
+   * @returns the first upload in the end
+   */
+  async deliverAll(deps: DeliveryDeps, ...studies: [TestStudy, ...TestStudy[]]): Promise<UploadRow> {
+    for (;;) {
+      const uploads = await Promise.all(studies.map(({ uploadId }) => this.upload(uploadId)));
+      if (uploads.every(({ status }) => status !== 'delivering')) return present(uploads[0]);
+      const jobs = await this.takeJobs();
+      if (jobs.length === 0) throw new Error('An upload is not settled and no job is left');
+      await Promise.all(
+        jobs.map(async ({ runAt, payload }) => {
+          await sleep(Math.max(0, runAt.getTime() - Date.now()));
+          if ('studyId' in payload) await deliverStudy(deps, payload.studyId);
+        }),
+      );
+    }
+  }
+
+  /** Runs each job that is there once, without waiting for its time. */
+  async deliverOnce(deps: DeliveryDeps): Promise<void> {
+    for (const { payload } of await this.takeJobs()) {
+      if ('studyId' in payload) await deliverStudy(deps, payload.studyId);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.db.destroy();
+  }
+}
+
+/** Slices of one new study. */
+export function makeStudy(
+  count: number,
+  slice: SliceOptions = {},
+): Pick<TestStudy, 'studyInstanceUid' | 'seriesInstanceUid' | 'objects'> {
+  const studyInstanceUid = newUid();
+  const seriesInstanceUid = newUid();
+  const objects = Array.from({ length: count }, (_, index) => {
+    const sopInstanceUid = newUid();
+    const uids = { studyInstanceUid, seriesInstanceUid, sopInstanceUid };
+    return { sopInstanceUid, bytes: buildDicom({ ...slice, ...uids, instanceNumber: index + 1 }) };
+  });
+  return { studyInstanceUid, seriesInstanceUid, objects };
+}
+
+function present<T>(row: T | undefined): T {
+  if (row === undefined) throw new Error('The row is gone');
+  return row;
+}

@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { completeParts, tally } from './stow-recorder.js';
+
+export interface ForwardedStow {
+  /** SOP Instance UIDs of a request that went through to its end; empty for one that broke off. */
+  uids: string[];
+  /** STOW-RS requests that were under way when this one began, itself included. */
+  atOnce: number;
+}
+
+/** A proxy before a real PACS that writes down what is sent through it, and can break a connection. */
+export class RecordingProxy {
+  readonly url: string;
+  readonly stows: ForwardedStow[] = [];
+  queries = 0;
+  /** Called with the bytes of a STOW-RS body that went through so far, before they do; it may hold them up. */
+  onStowBytes: (bytes: number, nth: number) => Promise<void> | void = () => {};
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private underWay = 0;
+
+  private constructor(server: Server, target: URL) {
+    this.server = server;
+    const { port } = server.address() as AddressInfo;
+    this.url = `http://127.0.0.1:${port}${target.pathname}`;
+    server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+      socket.on('error', () => {});
+    });
+    server.on('request', (incoming, outgoing) => {
+      this.forward(incoming, target).then(
+        (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
+        },
+        () => incoming.socket.destroy(),
+      );
+    });
+  }
+
+  /** @param target - DICOMweb root of the PACS */
+  static async start(target: string): Promise<RecordingProxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new RecordingProxy(server, new URL(target));
+  }
+
+  private async forward(incoming: IncomingMessage, target: URL): Promise<IncomingMessage> {
+    const outgoing = request({
+      host: target.hostname,
+      port: target.port,
+      method: incoming.method,
+      path: incoming.url,
+      headers: incoming.headers,
+      agent: false,
+    });
+    const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
+    answered.catch(() => {});
+    incoming.once('close', () => {
+      if (!incoming.complete) outgoing.destroy();
+    });
+    outgoing.once('error', () => incoming.socket.destroy());
+    if (incoming.method === 'POST') return this.forwardStow(incoming, outgoing, answered);
+    this.queries += 1;
+    outgoing.end();
+    return (await answered)[0];
+  }
+
+  private async forwardStow(
+    incoming: IncomingMessage,
+    outgoing: ReturnType<typeof request>,
+    answered: Promise<[IncomingMessage]>,
+  ): Promise<IncomingMessage> {
+    this.underWay += 1;
+    const stow: ForwardedStow = { uids: [], atOnce: this.underWay };
+    const nth = this.stows.push(stow);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        await this.onStowBytes(bytes, nth);
+        chunks.push(chunk);
+        if (!outgoing.write(chunk)) await once(outgoing, 'drain');
+      }
+      outgoing.end();
+      const parts = completeParts(incoming.headers['content-type'], Buffer.concat(chunks));
+      stow.uids = parts.flatMap(({ sopInstanceUid }) => sopInstanceUid ?? []);
+      return (await answered)[0];
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  /** How often each SOP Instance UID was in a request that reached the PACS whole. */
+  sent(): Map<string, number> {
+    return tally(this.stows.flatMap(({ uids }) => uids));
+  }
+
+  /** Breaks every connection that is open now, as the end of the process at the other side would. */
+  cut(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+}
