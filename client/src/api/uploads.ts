@@ -1,0 +1,62 @@
+import type {
+  CreateUploadRequest,
+  CreateUploadResponse,
+  UploadDetail,
+  UploadList,
+  UploadStatus,
+  UploadTokenResponse,
+} from '@relaypacs/core/contract/uploads.js';
+import type { Session } from './session.js';
+
+export interface UploadListFilter {
+  status?: UploadStatus | undefined;
+  limit?: number;
+  cursor?: string | undefined;
+}
+
+/** The calls under `/api/v1/uploads`. Each throws ProblemError or NetworkError. */
+export class UploadsApi {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  announce(request: CreateUploadRequest): Promise<CreateUploadResponse> {
+    return this.#session.call('POST', '/api/v1/uploads', { body: request });
+  }
+
+  list(filter: UploadListFilter, signal?: AbortSignal): Promise<UploadList> {
+    const query = new URLSearchParams();
+    if (filter.status) query.set('status', filter.status);
+    if (filter.limit) query.set('limit', String(filter.limit));
+    if (filter.cursor) query.set('cursor', filter.cursor);
+    return this.#session.call('GET', `/api/v1/uploads?${query}`, signal ? { signal } : {});
+  }
+
+  detail(id: string, signal?: AbortSignal): Promise<UploadDetail> {
+    return this.#session.call('GET', pathOf(id), signal ? { signal } : {});
+  }
+
+  /** A fresh upload token for an upload that is still open. */
+  renewToken(id: string): Promise<UploadTokenResponse> {
+    return this.#session.call('POST', `${pathOf(id)}/token`, { body: {} });
+  }
+
+  /** Says that every file has been sent; the server answers 409 `FILES_INCOMPLETE` when one is missing. */
+  complete(id: string): Promise<void> {
+    return this.#session.call('POST', `${pathOf(id)}/complete`, { body: {} });
+  }
+
+  retry(id: string): Promise<void> {
+    return this.#session.call('POST', `${pathOf(id)}/retry`, { body: {} });
+  }
+
+  cancel(id: string): Promise<void> {
+    return this.#session.call('DELETE', pathOf(id));
+  }
+}
+
+function pathOf(id: string): string {
+  return `/api/v1/uploads/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,73 @@
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import { Link, useParams } from 'react-router';
+import { ProblemError } from '../../api/problem-error.js';
+import { formatDate } from '../../ui/format.js';
+import { Icon } from '../../ui/Icon.js';
+import { PageHeading } from '../../ui/PageHeading.js';
+import { LevelSign } from '../../ui/ServiceLevel.js';
+import { SkeletonCards } from '../../ui/Skeleton.js';
+import { LoadProblem } from './LoadProblem.js';
+import { UploadFacts } from './UploadFacts.js';
+import { UploadFiles } from './UploadFiles.js';
+import { UploadStatusCard } from './UploadStatusCard.js';
+import { UploadStudies } from './UploadStudies.js';
+import { UploadTimeline } from './UploadTimeline.js';
+import { useUpload } from './use-upload.js';
+import './queue.css';
+
+/** One upload: where it is, what is wrong with it if anything is, and what was sent. */
+export function UploadPage() {
+  const { id = '' } = useParams();
+  const { upload, error, reload } = useUpload(id);
+  return (
+    <div className="stack">
+      <Link className="back" to="/uploads">
+        <Icon name="arrowLeft" size={18} /> All uploads
+      </Link>
+      {upload ? (
+        <Loaded upload={upload} error={error} onChange={reload} />
+      ) : error instanceof ProblemError && error.status === 404 ? (
+        <>
+          <PageHeading title="Upload not found" />
+          <p className="muted">It does not exist, or it belongs to somebody else.</p>
+        </>
+      ) : error !== undefined ? (
+        <>
+          <PageHeading title="Upload" />
+          <LoadProblem error={error} onRetry={() => void reload()} />
+        </>
+      ) : (
+        <SkeletonCards />
+      )}
+    </div>
+  );
+}
+
+interface LoadedProps {
+  upload: UploadDetail;
+  error: unknown;
+  onChange(): Promise<void>;
+}
+
+function Loaded({ upload, error, onChange }: LoadedProps) {
+  const about = [upload.modality, formatDate(upload.studyDate), upload.studyDescription].filter(Boolean);
+  return (
+    <div className="stack-large">
+      <div>
+        {/* The browser's history is no place for a patient's name. */}
+        <PageHeading title="Upload">
+          <span className="row upload-title">
+            <span>{upload.patientName}</span> <LevelSign level={upload.serviceLevel} />
+          </span>
+        </PageHeading>
+        <p className="muted">{about.join(' · ')}</p>
+      </div>
+      {error !== undefined && <LoadProblem error={error} onRetry={() => void onChange()} />}
+      <UploadStatusCard upload={upload} onChange={onChange} />
+      <UploadFiles files={upload.files} />
+      <UploadStudies studies={upload.studies} />
+      <UploadTimeline timeline={upload.timeline} />
+      <UploadFacts upload={upload} />
+    </div>
+  );
+}

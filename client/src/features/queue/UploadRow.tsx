@@ -1,0 +1,37 @@
+import type { UploadSummary } from '@relaypacs/core/contract/uploads.js';
+import { Link } from 'react-router';
+import { count, formatBytes, formatDate, formatMoment } from '../../ui/format.js';
+import { Icon } from '../../ui/Icon.js';
+import { LevelSign } from '../../ui/ServiceLevel.js';
+import { StatusBadge } from './StatusBadge.js';
+import { statusWords } from './status-sentences.js';
+
+/** One line of the list; the whole of it leads to the details. */
+export function UploadRow({ upload }: { upload: UploadSummary }) {
+  const words = statusWords(upload);
+  const about = [upload.modality, formatDate(upload.studyDate), upload.studyDescription].filter(Boolean);
+  return (
+    <li className="upload-row">
+      <div className="upload-main">
+        <div className="row upload-title">
+          <Link className="upload-link" to={`/uploads/${upload.id}`}>
+            {upload.patientName}
+          </Link>
+          <LevelSign level={upload.serviceLevel} />
+        </div>
+        <p>{about.join(' · ')}</p>
+        <p className="muted small">
+          {count(upload.fileCount, 'file')}, {formatBytes(upload.totalBytes)} · sent{' '}
+          {formatMoment(upload.createdAt)}
+        </p>
+      </div>
+      <div className="upload-state">
+        <StatusBadge words={words} />
+        <p className="small">{words.sentence}</p>
+      </div>
+      <span className="upload-chevron muted">
+        <Icon name="chevron" />
+      </span>
+    </li>
+  );
+}

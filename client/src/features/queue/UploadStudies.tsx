@@ -1,0 +1,52 @@
+import type { Study } from '@relaypacs/core/contract/uploads.js';
+import { count, formatDate } from '../../ui/format.js';
+import { Notice } from '../../ui/Notice.js';
+
+const STUDY_STATUS: Record<Study['status'], string> = {
+  pending: 'waits for delivery',
+  delivering: 'being delivered',
+  delivered: 'delivered',
+  failed: 'not delivered',
+};
+
+/** The studies that were found in what arrived. */
+export function UploadStudies({ studies }: { studies: readonly Study[] }) {
+  if (studies.length === 0) return null;
+  return (
+    <section className="card stack" aria-labelledby="studies-heading">
+      <h2 id="studies-heading">
+        {studies.length === 1 ? 'The study' : count(studies.length, 'study', 'studies')}
+      </h2>
+      <ul className="stack">
+        {studies.map((study) => (
+          <li key={study.id} className="study-line">
+            <p>
+              <strong>{study.patientName ?? 'No patient name'}</strong>
+              {study.patientId ? ` · ID ${study.patientId}` : ''}
+              {study.patientBirthDate ? ` · born ${formatDate(study.patientBirthDate)}` : ''}
+            </p>
+            <p>
+              {[
+                study.modalities.join(', '),
+                study.studyDate && formatDate(study.studyDate),
+                study.studyDescription,
+              ]
+                .filter(Boolean)
+                .join(' · ')}
+            </p>
+            <p className="muted small">
+              {count(study.seriesCount, 'series', 'series')}, {count(study.instances.total, 'image')}:{' '}
+              {study.waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[study.status]},{' '}
+              {study.instances.verified} of {study.instances.total} confirmed
+              {study.instances.failed > 0 ? `, ${study.instances.failed} not taken` : ''}
+            </p>
+            {study.problem && (
+              <Notice tone={study.status === 'failed' ? 'bad' : 'waiting'}>{study.problem.detail}</Notice>
+            )}
+            <p className="uid muted small">Study Instance UID {study.studyInstanceUid}</p>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

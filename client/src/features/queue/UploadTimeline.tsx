@@ -1,0 +1,23 @@
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import { formatMoment } from '../../ui/format.js';
+import { timelineWords } from './status-sentences.js';
+
+/** What happened to an upload, the latest first. */
+export function UploadTimeline({ timeline }: Pick<UploadDetail, 'timeline'>) {
+  if (timeline.length === 0) return null;
+  return (
+    <section className="card stack" aria-labelledby="timeline-heading">
+      <h2 id="timeline-heading">What happened</h2>
+      <ol className="timeline">
+        {[...timeline].reverse().map(({ at, event }) => (
+          <li key={`${at} ${event}`}>
+            <span>{timelineWords(event)}</span>
+            <time className="muted small numbers" dateTime={at}>
+              {formatMoment(at)}
+            </time>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

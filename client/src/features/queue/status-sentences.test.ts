@@ -1,0 +1,69 @@
+import { UPLOAD_STATUSES } from '@relaypacs/core/contract/uploads.js';
+import { expect, it } from 'vitest';
+import { statusWords, timelineWords } from './status-sentences.js';
+
+const facts = {
+  status: 'delivered' as const,
+  waitingFor: null,
+  fileCount: 480,
+  filesReceived: 480,
+  filesRejected: 0,
+  instances: { total: 480, stored: 480, verified: 480, failed: 0 },
+  problem: null,
+  expiresAt: '2026-01-15T10:00:00.000Z',
+};
+
+it('says what happened and what to do, for every status', () => {
+  for (const status of UPLOAD_STATUSES) {
+    const { label, sentence } = statusWords({ ...facts, status });
+    expect(label).not.toBe('');
+    expect(sentence).toMatch(/^[A-Z0-9].*\.$/s);
+    expect(sentence).toMatch(/nothing to do|nothing left to do|keep RelayPACS open|send|retry/i);
+  }
+});
+
+it('says whether the study is safe once all of it has arrived', () => {
+  for (const status of ['received', 'processing', 'delivering', 'failed'] as const) {
+    expect(statusWords({ ...facts, status }).sentence).toMatch(/safe here/i);
+  }
+});
+
+it('says delivered only with the number the PACS confirmed', () => {
+  expect(statusWords(facts)).toMatchObject({ tone: 'good', label: 'Delivered' });
+  expect(statusWords(facts).sentence).toContain('Delivered, 480 of 480 confirmed');
+});
+
+it('does not make a delivery with rejected files look like a full success', () => {
+  const words = statusWords({
+    ...facts,
+    filesRejected: 2,
+    instances: { ...facts.instances, total: 478, verified: 478 },
+  });
+  expect(words).toMatchObject({ tone: 'caution', label: 'Delivered in part' });
+  expect(words.sentence).toContain('478 of 478 confirmed');
+  expect(words.sentence).toContain('2 files were left out');
+  expect(statusWords({ ...facts, instances: { ...facts.instances, failed: 1, verified: 479 } }).tone).toBe(
+    'caution',
+  );
+});
+
+it('calls waiting for the PACS waiting, not failing', () => {
+  expect(statusWords({ ...facts, status: 'delivering', waitingFor: 'pacs' })).toEqual({
+    tone: 'waiting',
+    label: 'Waiting for the PACS',
+    sentence: 'Safe here. Waiting for the PACS to answer; nothing to do.',
+  });
+});
+
+it('gives the reason of a failure', () => {
+  const problem = { code: 'X', title: 'x', detail: 'The PACS refused the patient ID.' };
+  expect(statusWords({ ...facts, status: 'failed', problem }).sentence).toBe(problem.detail);
+  expect(statusWords({ ...facts, status: 'rejected', problem }).sentence).toContain(problem.detail);
+  const waiting = { ...facts, status: 'delivering', waitingFor: 'pacs', problem } as const;
+  expect(statusWords(waiting).sentence).toBe(problem.detail);
+});
+
+it('tells the timeline in plain words, known or not', () => {
+  expect(timelineWords('received')).toBe('All files arrived');
+  expect(timelineWords('delivery_retried')).toBe('Delivery retried');
+});

@@ -1,0 +1,159 @@
+import type { UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
+import { count, formatMoment } from '../../ui/format.js';
+
+/** How a status looks: the colour and sign that go with it. */
+export type Tone = 'moving' | 'waiting' | 'good' | 'caution' | 'bad' | 'over';
+
+export interface StatusWords {
+  tone: Tone;
+  /** Two or three words. */
+  label: string;
+  /** What happened, whether the study is safe, and what to do. */
+  sentence: string;
+}
+
+type StatusFacts = Pick<
+  UploadSummary,
+  | 'status'
+  | 'waitingFor'
+  | 'fileCount'
+  | 'filesReceived'
+  | 'filesRejected'
+  | 'instances'
+  | 'problem'
+  | 'expiresAt'
+>;
+
+const LABELS: Record<UploadStatus, string> = {
+  created: 'Not started',
+  uploading: 'Arriving',
+  received: 'Received',
+  processing: 'Being checked',
+  delivering: 'Being delivered',
+  delivered: 'Delivered',
+  rejected: 'Not accepted',
+  failed: 'Not delivered',
+  expired: 'Timed out',
+  cancelled: 'Cancelled',
+};
+
+/** The name of a status by itself, for filters. */
+export function statusLabel(status: UploadStatus): string {
+  return LABELS[status];
+}
+
+/** What to tell a person about an upload. */
+export function statusWords(upload: StatusFacts): StatusWords {
+  const { status, fileCount, filesReceived, instances, problem } = upload;
+  const label = LABELS[status];
+  const arrived = `${filesReceived} of ${count(fileCount, 'file')} ${filesReceived === 1 ? 'has' : 'have'} arrived.`;
+  switch (status) {
+    case 'created':
+      return {
+        tone: 'moving',
+        label,
+        sentence: `Nothing has arrived yet. Keep RelayPACS open on the device that sends it, until ${formatMoment(upload.expiresAt)} at the latest.`,
+      };
+    case 'uploading':
+      return {
+        tone: 'moving',
+        label,
+        sentence: `${arrived} Keep RelayPACS open on the device that sends it, until all are here.`,
+      };
+    case 'received':
+      return {
+        tone: 'moving',
+        label,
+        sentence: `All ${count(fileCount, 'file')} are safe here and will be checked next. Nothing to do: you can close this page.`,
+      };
+    case 'processing':
+      return {
+        tone: 'moving',
+        label,
+        sentence: 'All files are safe here and are being checked. Nothing to do: you can close this page.',
+      };
+    case 'delivering':
+      if (upload.waitingFor === 'pacs') {
+        return {
+          tone: 'waiting',
+          label: 'Waiting for the PACS',
+          sentence: problem?.detail ?? 'Safe here. Waiting for the PACS to answer; nothing to do.',
+        };
+      }
+      return {
+        tone: 'moving',
+        label,
+        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. Nothing to do.`,
+      };
+    case 'delivered':
+      return deliveredWords(upload);
+    case 'rejected':
+      return {
+        tone: 'bad',
+        label,
+        sentence: `${problem?.detail ?? 'None of the files can go to the PACS.'} Send the corrected study as a new upload.`,
+      };
+    case 'failed':
+      return {
+        tone: 'bad',
+        label,
+        // The server's sentence says all three by itself.
+        sentence:
+          problem?.detail ??
+          'The PACS did not take the study. It is still safe here. Press Retry, and tell your administrator if it fails again.',
+      };
+    case 'expired':
+      return {
+        tone: 'bad',
+        label,
+        sentence: `${arrived} The rest did not come in time, so the upload was closed and nothing has gone to the PACS. Send the study again.`,
+      };
+    case 'cancelled':
+      return {
+        tone: 'over',
+        label,
+        sentence: 'Cancelled before anything went to the PACS. Send the study again if it is needed.',
+      };
+  }
+}
+
+function deliveredWords({ instances, filesRejected }: StatusFacts): StatusWords {
+  const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS.`;
+  if (filesRejected === 0 && instances.failed === 0 && instances.verified >= instances.total) {
+    return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} Nothing left to do.` };
+  }
+  const missing = [
+    filesRejected > 0
+      ? `${count(filesRejected, 'file')} ${filesRejected === 1 ? 'was' : 'were'} left out`
+      : '',
+    instances.failed > 0 ? `${count(instances.failed, 'image')} did not get there` : '',
+  ].filter((part) => part !== '');
+  return {
+    tone: 'caution',
+    label: 'Delivered in part',
+    sentence: `${confirmed} ${missing.length > 0 ? `But ${missing.join(' and ')}. The details say which; send them again.` : 'Not all images are confirmed: check in the PACS.'}`,
+  };
+}
+
+const TIMELINE: Record<string, string> = {
+  created: 'Announced',
+  uploading: 'First file began to arrive',
+  received: 'All files arrived',
+  processing: 'Check of the files began',
+  delivering: 'Delivery to the PACS began',
+  delivered: 'The PACS confirmed the delivery',
+  rejected: 'The files were not accepted',
+  failed: 'Delivery failed',
+  expired: 'The time to send ran out',
+  cancelled: 'Cancelled',
+  retried: 'Tried again',
+  bytes_removed: 'The copy kept here was removed',
+};
+
+/** An entry of an upload's timeline in plain words. */
+export function timelineWords(event: string): string {
+  const known = TIMELINE[event];
+  if (known !== undefined) return known;
+  const words = event.replace(/[._-]+/g, ' ').trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,0 +1,56 @@
+import type { UploadSummary } from '@relaypacs/core/contract/uploads.js';
+import { expect, it } from 'vitest';
+import type { SendingStudy } from '../../sending/transfer.js';
+import { sendingNumbers, sendingWords, spokenProgress } from './sending-words.js';
+
+const study: SendingStudy = {
+  id: '1',
+  uploadId: 'u1',
+  patientName: 'Doe, Jane',
+  studyDate: '2026-01-14',
+  modality: 'CT',
+  serviceLevel: 'routine',
+  phase: 'sending',
+  queued: false,
+  hindrance: undefined,
+  filesSent: 312,
+  fileCount: 480,
+  bytesSent: 163_000_000,
+  totalBytes: 251_000_000,
+  bytesPerSecond: 5_200_000,
+  secondsLeft: 17,
+  problem: undefined,
+  earlier: undefined,
+};
+const delivery = {
+  status: 'delivered',
+  filesRejected: 0,
+  instances: { total: 480, stored: 480, verified: 480, failed: 0 },
+} as UploadSummary;
+
+it('gives files, bytes, speed and time left', () => {
+  expect(sendingNumbers(study)).toBe('312 of 480 files · 163 MB of 251 MB · 5.2 MB/s · about 15 s left');
+  const unknown = { ...study, bytesPerSecond: undefined, secondsLeft: undefined };
+  expect(sendingNumbers(unknown)).toBe('312 of 480 files · 163 MB of 251 MB');
+});
+
+it('says waiting, not failing, while there is no network', () => {
+  expect(sendingWords({ ...study, hindrance: 'offline' })).toMatchObject({ tone: 'waiting' });
+  expect(sendingWords({ ...study, hindrance: 'offline' }).words).toMatch(/^Waiting for network/);
+});
+
+it('says that it is safe once sent, and delivered only when the PACS has confirmed', () => {
+  const sent = { ...study, phase: 'sent' as const };
+  expect(sendingWords(sent).words).toMatch(/safe at RelayPACS/);
+  expect(sendingWords(sent, delivery).words).toMatch(/^Delivered, 480 of 480 confirmed/);
+});
+
+it('speaks of progress in tenths only', () => {
+  const none = new Map<string, UploadSummary>();
+  const spoken = spokenProgress([study], none);
+  expect(spoken).toBe('Doe, Jane: 60 percent sent.');
+  expect(spokenProgress([{ ...study, bytesSent: 170_000_000, filesSent: 330 }], none)).toBe(spoken);
+  expect(spokenProgress([{ ...study, phase: 'sent' }], new Map([['u1', delivery]]))).toMatch(
+    /Delivered, 480/,
+  );
+});

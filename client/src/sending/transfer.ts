@@ -1,0 +1,235 @@
+import type {
+  CreateUploadRequest,
+  CreateUploadResponse,
+  UploadStatus,
+} from '@relaypacs/core/contract/uploads.js';
+import { SpeedMeter } from './speed.js';
+import type { Destination, FileToSend } from './transport.js';
+
+export interface StudyToSend {
+  announcement: CreateUploadRequest;
+  files: readonly FileToSend[];
+}
+
+/** `sent`: every file is at the server, which has said so. */
+export type SendingPhase =
+  | 'announcing'
+  | 'duplicate'
+  | 'sending'
+  | 'completing'
+  | 'sent'
+  | 'failed'
+  | 'cancelling'
+  | 'cancelled';
+
+/** What keeps a study waiting although nothing is wrong with it. */
+export type Hindrance = 'offline' | 'unreachable' | 'serverBusy' | 'signIn';
+
+export interface EarlierUpload {
+  id: string;
+  createdAt: string;
+  status: UploadStatus;
+}
+
+/** How far one study is, for the pages: never changes once it is made. */
+export interface SendingStudy {
+  id: string;
+  uploadId: string | undefined;
+  patientName: string;
+  studyDate: string;
+  modality: string;
+  serviceLevel: CreateUploadRequest['serviceLevel'];
+  phase: SendingPhase;
+  /** Another study goes first. */
+  queued: boolean;
+  hindrance: Hindrance | undefined;
+  filesSent: number;
+  fileCount: number;
+  bytesSent: number;
+  totalBytes: number;
+  bytesPerSecond: number | undefined;
+  secondsLeft: number | undefined;
+  problem: string | undefined;
+  earlier: EarlierUpload | undefined;
+}
+
+interface FileState {
+  readonly file: FileToSend;
+  bytes: number;
+  url: string | undefined;
+}
+
+const PHASES_UNDER_WAY: readonly SendingPhase[] = [
+  'announcing',
+  'duplicate',
+  'sending',
+  'completing',
+  'cancelling',
+];
+
+/** The state of one study on its way; what to do with it next is the engine's business. */
+export class Transfer {
+  readonly id: string;
+  readonly announcement: CreateUploadRequest;
+  readonly fileCount: number;
+  readonly totalBytes: number;
+  phase: SendingPhase = 'announcing';
+  hindrance: Hindrance | undefined;
+  problem: string | undefined;
+  earlier: EarlierUpload | undefined;
+  /** Send although the server has seen this study before. */
+  force = false;
+  destination: Destination | undefined;
+  filesSent = 0;
+  filesUnderWay = 0;
+  bytesSent = 0;
+  #stopping = new AbortController();
+  readonly #files: readonly FileToSend[];
+  /** The next file stands last. */
+  #pending: FileState[] = [];
+  readonly #speed = new SpeedMeter();
+
+  constructor(id: string, study: StudyToSend) {
+    this.id = id;
+    this.announcement = study.announcement;
+    this.fileCount = study.files.length;
+    this.totalBytes = study.files.reduce((sum, file) => sum + file.blob.size, 0);
+    this.#files = study.files;
+    this.#startOver();
+  }
+
+  /** Aborts when the study is cancelled or fails. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  get underWay(): boolean {
+    return PHASES_UNDER_WAY.includes(this.phase);
+  }
+
+  get hasPendingFiles(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  announced(answer: CreateUploadResponse): void {
+    this.destination = {
+      uploadId: answer.id,
+      endpoint: answer.tusEndpoint,
+      token: answer.uploadToken,
+      chunkSize: answer.chunkSize,
+    };
+    this.earlier = undefined;
+    this.#enter('sending');
+  }
+
+  takeFile(): FileState | undefined {
+    return this.#pending.pop();
+  }
+
+  giveBack(state: FileState): void {
+    if (!this.#pending.some((pending) => pending.file === state.file)) this.#pending.push(state);
+  }
+
+  progress(state: FileState, bytes: number, now: number): void {
+    const moved = Math.min(bytes, state.file.blob.size) - state.bytes;
+    if (moved > 0) this.hindrance = undefined;
+    state.bytes += moved;
+    this.bytesSent += moved;
+    this.#speed.record(now, this.bytesSent);
+  }
+
+  fileSent(state: FileState, now: number): void {
+    this.progress(state, state.file.blob.size, now);
+    this.hindrance = undefined;
+    this.filesSent += 1;
+  }
+
+  hinderedBy(hindrance: Hindrance): void {
+    if (this.underWay) this.hindrance = hindrance;
+    this.#speed.reset();
+  }
+
+  askAboutDuplicate(earlier: EarlierUpload): void {
+    this.earlier = earlier;
+    this.#enter('duplicate');
+  }
+
+  completing(): void {
+    this.#enter('completing');
+  }
+
+  sent(): void {
+    this.filesSent = this.fileCount;
+    this.bytesSent = this.totalBytes;
+    this.#enter('sent');
+  }
+
+  /** @param problem - what happened and what to do, for people */
+  fail(problem: string): void {
+    if (!this.underWay) return;
+    this.#enter('failed');
+    this.problem = problem;
+    this.#stopping.abort();
+  }
+
+  /** The server closed the upload and removed its files. Trying again means a new upload. */
+  expired(): void {
+    this.fail('The time for sending this study ran out and the server closed it. Send it again.');
+    this.#startOver();
+  }
+
+  cancelling(): void {
+    this.#enter('cancelling');
+    this.#stopping.abort();
+  }
+
+  cancelled(): void {
+    this.#enter('cancelled');
+    this.#stopping.abort();
+  }
+
+  /** Goes on after a failure, with what has not arrived yet. */
+  again(): void {
+    this.#stopping = new AbortController();
+    this.#enter(this.destination ? 'sending' : 'announcing');
+  }
+
+  snapshot(queued: boolean): SendingStudy {
+    const bytesPerSecond =
+      this.phase === 'sending' && !this.hindrance ? this.#speed.bytesPerSecond() : undefined;
+    const left = this.totalBytes - this.bytesSent;
+    return {
+      id: this.id,
+      uploadId: this.destination?.uploadId,
+      patientName: this.announcement.patientName,
+      studyDate: this.announcement.studyDate,
+      modality: this.announcement.modality,
+      serviceLevel: this.announcement.serviceLevel,
+      phase: this.phase,
+      queued,
+      hindrance: this.hindrance,
+      filesSent: this.filesSent,
+      fileCount: this.fileCount,
+      bytesSent: this.bytesSent,
+      totalBytes: this.totalBytes,
+      bytesPerSecond,
+      secondsLeft: bytesPerSecond ? left / bytesPerSecond : undefined,
+      problem: this.problem,
+      earlier: this.earlier,
+    };
+  }
+
+  #startOver(): void {
+    this.destination = undefined;
+    this.filesSent = 0;
+    this.bytesSent = 0;
+    this.#pending = this.#files.map((file) => ({ file, bytes: 0, url: undefined })).reverse();
+  }
+
+  #enter(phase: SendingPhase): void {
+    this.phase = phase;
+    this.hindrance = undefined;
+    this.problem = undefined;
+    this.#speed.reset();
+  }
+}
