@@ -7,13 +7,9 @@ import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
-import {
-  DeliveryFixture,
-  makeStudy,
-  type TestStudy,
-} from '../worker/src/delivery/testing/delivery-fixture.js';
-import { type Exchange, FaultyPacs, stowAnswer } from '../worker/src/delivery/testing/faulty-pacs.js';
-import { tally } from '../worker/src/delivery/testing/stow-recorder.js';
+import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
+import { type Exchange, FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
+import { tally } from './support/stow-recorder.js';
 
 let directory: string;
 let postgres: EmbeddedPostgres;

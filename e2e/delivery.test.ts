@@ -9,14 +9,10 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedde
 import { migrate } from '../scripts/migrate.js';
 import { type DeliveryDeps, deliverStudy } from '../worker/src/delivery/deliver-study.js';
 import { DicomwebClient } from '../worker/src/delivery/dicomweb-client.js';
-import {
-  DeliveryFixture,
-  makeStudy,
-  type TestStudy,
-} from '../worker/src/delivery/testing/delivery-fixture.js';
-import { RecordingProxy } from '../worker/src/delivery/testing/recording-proxy.js';
-import { tally } from '../worker/src/delivery/testing/stow-recorder.js';
+import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
+import { RecordingProxy } from './support/recording-proxy.js';
+import { tally } from './support/stow-recorder.js';
 
 let directory: string;
 let postgres: EmbeddedPostgres;

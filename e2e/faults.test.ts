@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
-import { type RecordingProxy, startRecordingProxy } from './support/recording-proxy.js';
+import { RecordingProxy } from './support/recording-proxy.js';
 import { type Stack, startStack } from './support/stack.js';
 import { type MadeStudy, makeStudy } from './support/studies.js';
 
@@ -14,7 +14,7 @@ let jane: ApiClient;
 
 beforeEach(async () => {
   orthanc = await startOrthanc();
-  proxy = await startRecordingProxy(orthanc.url);
+  proxy = await RecordingProxy.start(orthanc.url);
   stack = await startStack({ env: { ...pacsVariables(orthanc), PACS_URL: proxy.url } });
   jane = await ApiClient.signUp(stack.baseUrl);
 });
@@ -36,8 +36,18 @@ async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
     instances: { verified: study.files.length, failed: 0 },
   });
   expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
-  const stores = proxy.stores(study.digests.keys());
-  expect([...stores.values()].filter((times) => times !== 1)).toEqual([]);
+  const stored = proxy.stored();
+  expect([...study.digests.keys()].filter((uid) => stored.get(uid) !== 1)).toEqual([]);
+}
+
+/** Slows the PACS down, so that there is a middle of the delivery to strike in. */
+function holdUpEachRequest(ms: number): void {
+  const held = new Set<number>();
+  proxy.onStowBytes = async (_bytes, nth) => {
+    if (held.has(nth)) return;
+    held.add(nth);
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  };
 }
 
 /** Sends every file with tus-js-client, which retries by itself, and tells when the first has arrived. */
@@ -93,7 +103,7 @@ describe('a study survives', () => {
 
   it('kill -9 of the worker in the middle of delivery', async () => {
     const study = makeStudy(70);
-    proxy.delayMs = 300;
+    holdUpEachRequest(300);
     const id = await jane.send(study.files);
     await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
     await stack.worker.kill();
@@ -103,7 +113,7 @@ describe('a study survives', () => {
 
   it('kill -9 of PostgreSQL in the middle of delivery', async () => {
     const study = makeStudy(70);
-    proxy.delayMs = 300;
+    holdUpEachRequest(300);
     const id = await jane.send(study.files);
     await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
     process.kill(stack.postgres.pid, 'SIGKILL');
@@ -112,7 +122,7 @@ describe('a study survives', () => {
 
   it('a PACS that stops during delivery and comes back', async () => {
     const study = makeStudy(70);
-    proxy.delayMs = 200;
+    holdUpEachRequest(200);
     const id = await jane.send(study.files);
     await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
     await orthanc.stop();
@@ -125,7 +135,7 @@ describe('a study survives', () => {
 
   it('an answer of the PACS that is lost after it has stored the objects', async () => {
     const study = makeStudy(30);
-    proxy.loseNextAnswer = true;
+    proxy.onStowAnswer = (nth) => nth === 1 && proxy.cut();
     await expectArrivedOnce(await jane.send(study.files), study);
   });
 
@@ -138,7 +148,7 @@ describe('a study survives', () => {
 
   it('an orderly stop of the worker in the middle of delivery, without waiting for its claim to run out', async () => {
     const study = makeStudy(70);
-    proxy.delayMs = 300;
+    holdUpEachRequest(300);
     const id = await jane.send(study.files);
     await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
     expect(await stack.worker.stop()).toBe(0);

@@ -1,74 +1,125 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { completeParts, tally } from './stow-recorder.js';
 
-/** Stands between the worker and a PACS and remembers which objects the PACS was made to store. */
-export interface RecordingProxy {
-  /** DICOMweb root to give to the worker. */
-  url: string;
-  /** How often each of the given SOP Instance UIDs stood in a STOW-RS request that the PACS answered with success. */
-  stores(sopInstanceUids: Iterable<string>): Map<string, number>;
-  /** Milliseconds each STOW-RS request is held back, so that a test can strike in the middle. */
-  delayMs: number;
-  /** The next STOW-RS answer is lost after the PACS has stored the objects. */
-  loseNextAnswer: boolean;
-  close(): Promise<void>;
+export interface ForwardedStow {
+  /** SOP Instance UIDs of a request that went through to its end; empty for one that broke off. */
+  uids: string[];
+  /** What the PACS answered; undefined when it did not. */
+  status?: number | undefined;
+  /** STOW-RS requests that were under way when this one began, itself included. */
+  atOnce: number;
 }
 
-/** @param target - DICOMweb root of the PACS */
-export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
-  const root = new URL(target);
-  const bodies: string[] = [];
+/** A proxy before a real PACS that writes down what is sent through it, and can break a connection. */
+export class RecordingProxy {
+  readonly url: string;
+  readonly stows: ForwardedStow[] = [];
+  queries = 0;
+  /** Called with the bytes of a STOW-RS body that went through so far, before they do; it may hold them up. */
+  onStowBytes: (bytes: number, nth: number) => Promise<void> | void = () => {};
+  /** Called when the PACS has answered a STOW-RS request, before the answer is passed on. */
+  onStowAnswer: (nth: number) => void = () => {};
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private underWay = 0;
 
-  async function pass(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const body = await buffer(req);
-    const isStow = req.method === 'POST';
-    if (isStow && proxy.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, proxy.delayMs));
-    if (req.socket.destroyed) return;
-    const headers = { ...req.headers, host: root.host, connection: 'close' };
-    const onward = httpRequest({
-      host: root.hostname,
-      port: root.port,
-      path: req.url,
-      method: req.method,
-      headers,
+  private constructor(server: Server, target: URL) {
+    this.server = server;
+    const { port } = server.address() as AddressInfo;
+    this.url = `http://127.0.0.1:${port}${target.pathname}`;
+    server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+      socket.on('error', () => {});
     });
-    onward.on('error', () => req.socket.destroy());
-    onward.on('response', async (answer) => {
-      const content = await buffer(answer);
-      if (isStow && answer.statusCode === 200) bodies.push(body.toString('latin1'));
-      if (isStow && proxy.loseNextAnswer) {
-        proxy.loseNextAnswer = false;
-        req.socket.destroy();
-        return;
-      }
-      res.writeHead(answer.statusCode ?? 502, answer.headers).end(content);
+    server.on('request', (incoming, outgoing) => {
+      this.forward(incoming, target).then(
+        (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
+        },
+        () => incoming.socket.destroy(),
+      );
     });
-    onward.end(body);
   }
 
-  const server: Server = createServer((req, res) => {
-    pass(req, res).catch(() => req.socket.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const proxy: RecordingProxy = {
-    url: `http://127.0.0.1:${port}${root.pathname}`,
-    stores(uids) {
-      return new Map([...uids].map((uid) => [uid, bodies.filter((body) => body.includes(uid)).length]));
-    },
-    delayMs: 0,
-    loseNextAnswer: false,
-    close() {
-      server.closeAllConnections();
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
-  return proxy;
+  /** @param target - DICOMweb root of the PACS */
+  static async start(target: string): Promise<RecordingProxy> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new RecordingProxy(server, new URL(target));
+  }
+
+  private async forward(incoming: IncomingMessage, target: URL): Promise<IncomingMessage> {
+    const outgoing = request({
+      host: target.hostname,
+      port: target.port,
+      method: incoming.method,
+      path: incoming.url,
+      headers: incoming.headers,
+      agent: false,
+    });
+    const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>;
+    answered.catch(() => {});
+    incoming.once('close', () => {
+      if (!incoming.complete) outgoing.destroy();
+    });
+    outgoing.once('error', () => incoming.socket.destroy());
+    if (incoming.method === 'POST') return this.forwardStow(incoming, outgoing, answered);
+    this.queries += 1;
+    outgoing.end();
+    return (await answered)[0];
+  }
+
+  private async forwardStow(
+    incoming: IncomingMessage,
+    outgoing: ReturnType<typeof request>,
+    answered: Promise<[IncomingMessage]>,
+  ): Promise<IncomingMessage> {
+    this.underWay += 1;
+    const stow: ForwardedStow = { uids: [], atOnce: this.underWay };
+    const nth = this.stows.push(stow);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        await this.onStowBytes(bytes, nth);
+        chunks.push(chunk);
+        if (!outgoing.write(chunk)) await once(outgoing, 'drain');
+      }
+      outgoing.end();
+      const parts = completeParts(incoming.headers['content-type'], Buffer.concat(chunks));
+      stow.uids = parts.flatMap(({ sopInstanceUid }) => sopInstanceUid ?? []);
+      const [answer] = await answered;
+      stow.status = answer.statusCode;
+      this.onStowAnswer(nth);
+      return answer;
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  /** How often each SOP Instance UID was in a request that reached the PACS whole. */
+  sent(): Map<string, number> {
+    return tally(this.stows.flatMap(({ uids }) => uids));
+  }
+
+  /** How often each SOP Instance UID was in a request that the PACS answered with success. */
+  stored(): Map<string, number> {
+    return tally(this.stows.flatMap(({ uids, status }) => (status === 200 ? uids : [])));
+  }
+
+  /** Breaks every connection that is open now, as the end of the process at the other side would. */
+  cut(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
 }

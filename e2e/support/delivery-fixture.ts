@@ -21,7 +21,7 @@ import { buildDicom, newUid, type SliceOptions } from '@relaypacs/core/dicom/tes
 import { createLogger, type Logger } from '@relaypacs/core/observability/logger.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
-import { type DeliveryDeps, deliverStudy } from '../deliver-study.js';
+import { type DeliveryDeps, deliverStudy } from '../../worker/src/delivery/deliver-study.js';
 
 export interface TestObject {
   sopInstanceUid: string;

@@ -1,4 +1,4 @@
-import { boundaryOf } from '../multipart.js';
+import { boundaryOf } from '../../worker/src/delivery/multipart.js';
 
 /** (0008,0018) SOP Instance UID in explicit VR little endian. */
 const SOP_INSTANCE_UID = Buffer.from([0x08, 0x00, 0x18, 0x00, 0x55, 0x49]);
