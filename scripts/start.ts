@@ -210,7 +210,13 @@ function onSignal(): void {
     stopRequest.abort();
   } else if (Date.now() - firstSignalAt > SECOND_SIGNAL_AFTER_MS) {
     say('Stopped at once; the next start recovers.');
-    for (const part of started) part.kill?.();
+    for (const part of started) {
+      try {
+        part.kill?.();
+      } catch {
+        // It has ended already.
+      }
+    }
     process.exit(130);
   }
 }
