@@ -10,13 +10,21 @@ export class ServiceProcess {
   private readonly script: string;
   private readonly env: NodeJS.ProcessEnv;
   private readonly logFile: string;
+  private readonly options: { args?: string[]; execArgv?: string[] };
   private child: ChildProcess | undefined;
 
-  constructor(name: string, script: string, env: NodeJS.ProcessEnv, logFile: string) {
+  constructor(
+    name: string,
+    script: string,
+    env: NodeJS.ProcessEnv,
+    logFile: string,
+    options: { args?: string[]; execArgv?: string[] } = {},
+  ) {
     this.name = name;
     this.script = script;
     this.env = env;
     this.logFile = logFile;
+    this.options = options;
   }
 
   get pid(): number {
@@ -29,13 +37,14 @@ export class ServiceProcess {
     return readFileSync(this.logFile, 'utf8');
   }
 
-  /** Resolves when the process says it is ready. */
-  async start(): Promise<void> {
+  /** Resolves with its address when the process says it is ready. */
+  async start(): Promise<string> {
     const log = openSync(this.logFile, 'a');
-    const child = fork(this.script, { env: this.env, stdio: ['ignore', log, log, 'ipc'], execArgv: [] });
+    const { args = [], execArgv = [] } = this.options;
+    const child = fork(this.script, args, { env: this.env, stdio: ['ignore', log, log, 'ipc'], execArgv });
     closeSync(log);
     this.child = child;
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<string>((resolve, reject) => {
       const fail = (why: string) => reject(new Error(`${this.name} ${why}\n${this.log.slice(-3000)}`));
       const limit = setTimeout(() => fail('did not get ready in time'), START_LIMIT_MS);
       child.once('exit', (code) => fail(`ended with ${code} before it was ready`));
@@ -43,7 +52,7 @@ export class ServiceProcess {
         if (message instanceof Object && 'type' in message && message.type === 'ready') {
           clearTimeout(limit);
           child.removeAllListeners('exit');
-          resolve();
+          resolve('address' in message ? String(message.address) : '');
         }
       });
     });
