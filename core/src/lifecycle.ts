@@ -41,6 +41,8 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
     );
   };
 
+  // A starter that was killed has taken the other end of stdout with it: losing log lines must not end the stop.
+  process.stdout.on('error', () => {});
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   // Only the loss of a starter that was there counts; a process started by hand has no channel.

@@ -32,5 +32,5 @@ async function stop(): Promise<void> {
 }
 process.on('SIGINT', stop).on('SIGTERM', stop).on('disconnect', stop);
 
-process.stderr.write(`Sandbox PACS at ${sandbox.url}, files in ${dir}\n`);
+process.stdout.write(`Sandbox PACS at ${sandbox.url}, files in ${dir}\n`);
 process.send?.({ type: 'ready', port: sandbox.port });
