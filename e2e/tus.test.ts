@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
 import { Upload as TusUpload } from 'tus-js-client';
@@ -142,6 +142,72 @@ describe('the tus endpoint', () => {
     expect(await jane.upload(upload.id)).toMatchObject({ status: 'received' });
   });
 
+  it('goes on with a creation that left a record and no bytes behind', async () => {
+    const upload = await jane.announce({ totalBytes: 10 });
+    const metadata = {
+      'upload-metadata': `filename ${btoa('a')},clientId ${btoa('file-1')}`,
+      'upload-length': '10',
+    };
+    const location = (await jane.createFile(upload, random(4), 'a', metadata)).headers.get('location')!;
+    // What a server leaves that is killed between the two.
+    await rm(path.join(stack.dataDir, 'storage', location.split('/').at(-1)!));
+    const again = await jane.createFile(upload, random(10), 'a', metadata);
+    expect(again.status).toBe(201);
+    expect(again.headers.get('location')).toBe(location);
+    expect(sha256(await stored(location))).toBe(sha256(random(10)));
+    expect(await jane.upload(upload.id)).toMatchObject({ status: 'received', files: [{ size: 10 }] });
+  });
+
+  it('makes one file of many equal creations at once', async () => {
+    const upload = await jane.announce({ fileCount: 2, totalBytes: 20 });
+    const metadata = {
+      'upload-metadata': `filename ${btoa('a')},clientId ${btoa('file-1')}`,
+      'upload-length': '10',
+    };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => jane.createFile(upload, new Uint8Array(0), 'a', metadata)),
+    );
+    expect(new Set(answers.map(({ status }) => status)).size).toBeLessThanOrEqual(2);
+    expect(answers.every(({ status }) => status === 201 || status === 423)).toBe(true);
+    expect(new Set(answers.flatMap(({ headers }) => headers.get('location') ?? [])).size).toBe(1);
+    expect((await jane.upload(upload.id)).files).toHaveLength(1);
+  });
+
+  it('bounds what unfinished files of one upload can put on the disk', async () => {
+    const upload = await jane.announce({ fileCount: 2, totalBytes: 1000 });
+    for (let i = 0; i < 30; i += 1) {
+      const answer = await jane.createFile(upload, random(900), `f${i}`, { 'upload-length': '1000' });
+      expect(answer.status).toBe(201);
+    }
+    const { files } = await jane.upload(upload.id);
+    expect(files.reduce((sum, { size }) => sum + (size ?? 0), 0)).toBeLessThanOrEqual(2000);
+    expect(files.map(({ filename }) => filename)).toEqual(['f28', 'f29']);
+  });
+
+  it('says when the upload ends, not when the file would', async () => {
+    const upload = await jane.announce({ totalBytes: 10 });
+    const made = await jane.createFile(upload, random(4), 'a', { 'upload-length': '10' });
+    const ends = new Date(Math.floor(Date.parse(upload.expiresAt) / 1000) * 1000).toUTCString();
+    expect(made.headers.get('upload-expires')).toBe(ends);
+    const sent = await patch(made.headers.get('location')!, upload.uploadToken, 4, random(2));
+    expect(sent.headers.get('upload-expires')).toBe(ends);
+  });
+
+  it('gives the metadata back as they came', async () => {
+    const upload = await jane.announce({ totalBytes: 10 });
+    const metadata = `filename ${btoa('a')},private ${btoa('something of the client')}`;
+    const made = await jane.createFile(upload, random(4), 'a', {
+      'upload-metadata': metadata,
+      'upload-length': '10',
+    });
+    const answer = await fetch(made.headers.get('location')!, {
+      method: 'HEAD',
+      headers: tus(upload.uploadToken),
+    });
+    expect(answer.headers.get('upload-metadata')).toBe(metadata);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
   it('drops files that were begun and never finished when all announced ones are there', async () => {
     const upload = await jane.announce({ totalBytes: 10 });
     const lost = await jane.createFile(upload, random(4), 'a', { 'upload-length': '10' });
@@ -223,6 +289,27 @@ describe('what the tus endpoint refuses', () => {
       expect(made.body).toMatchObject({ status, code });
     }
     expect(await head(location, upload.uploadToken)).toEqual({ status: 200, offset: '4' });
+  });
+
+  it('looks only at the file whose owner was checked, whatever else stands in the URL', async () => {
+    const theirs = await jane.announce({ totalBytes: 100 });
+    const victim = (
+      await jane.createFile(theirs, random(4), 'victim', { 'upload-length': '10' })
+    ).headers.get('location')!;
+    const victimId = victim.split('/').at(-1)!;
+    const own = await other.announce({ totalBytes: 100 });
+    const made = await other.createFile(own, random(2), 'own', { 'upload-length': '10' });
+    for (const trick of [`?x=/${victimId}`, `?/${victimId}`, `#/${victimId}`, `?a=1/${victimId}/`]) {
+      const url = made.headers.get('location')! + trick;
+      expect((await head(url, own.uploadToken)).offset).toBe('2');
+    }
+    const url = `${made.headers.get('location')}?x=/${victimId}`;
+    expect((await patch(url, own.uploadToken, 4, random(6))).status).toBe(409);
+    expect((await patch(url, own.uploadToken, 2, random(3))).status).toBe(204);
+    expect((await jane.request('DELETE', url, { headers: tus(own.uploadToken) })).status).toBe(204);
+    expect(await head(victim, theirs.uploadToken)).toEqual({ status: 200, offset: '4' });
+    expect((await patch(victim, theirs.uploadToken, 4, random(10).subarray(4))).status).toBe(204);
+    expect(await stored(victim)).toHaveLength(10);
   });
 
   it('refuses a file larger than the announced upload, and one file too many', async () => {

@@ -59,6 +59,8 @@ export async function up(knex: Knex): Promise<void> {
     table.text('filename').notNullable();
     table.text('relative_path');
     table.text('filetype');
+    // The Upload-Metadata header as it came: tus wants it back in every HEAD answer.
+    table.text('tus_metadata');
     table.bigInteger('size');
     table.text('status').notNullable().checkIn(['uploading', 'received', 'accepted', 'rejected']);
     table.jsonb('problem');

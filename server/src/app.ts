@@ -12,8 +12,10 @@ import { problemHandler, unknownRoute } from './http/problem-responses.js';
 import { createRateLimits } from './http/rate-limits.js';
 import { requestContext } from './http/request-context.js';
 import { eventRoutes } from './notifications/events-route.js';
-import { createTusEndpoint, TUS_PATH } from './tus/endpoint.js';
+import { createTusEndpoint } from './tus/endpoint.js';
+import { TUS_PATH } from './tus/engine.js';
 import { uploadRoutes } from './uploads/routes.js';
+import { createRemoveBytes } from './uploads/unneeded-bytes.js';
 import { securityHeaders } from './web/security-headers.js';
 import { webApp } from './web/web-app.js';
 
@@ -34,7 +36,8 @@ export function createApp(platform: Platform, keys: KeyStore): App {
   const signer = new TokenSigner(keys);
   const guards = createGuards(db, keys);
   const rateLimits = createRateLimits(config.rateLimits);
-  const tus = createTusEndpoint(platform, guards);
+  const removeBytes = createRemoveBytes(platform);
+  const tus = createTusEndpoint(platform, guards, removeBytes);
   const events = eventRoutes(platform.events, guards);
   let stopping = false;
 
@@ -52,7 +55,7 @@ export function createApp(platform: Platform, keys: KeyStore): App {
   app.use('/api/v1/me', meRoutes({ guards }));
   app.use(
     '/api/v1/uploads',
-    uploadRoutes({ platform, keys, signer, guards, rateLimits, offsetOf: tus.offsetOf }),
+    uploadRoutes({ platform, keys, signer, guards, rateLimits, offsetOf: tus.offsetOf, removeBytes }),
   );
   app.use('/api/v1/events', events.routes);
   app.get('/.well-known/jwks.json', (_req, res) => {

@@ -8,6 +8,8 @@ export interface UploadFileRow {
   filename: string;
   relativePath: string | null;
   filetype: string | null;
+  /** The Upload-Metadata header as it came. */
+  tusMetadata: string | null;
   /** Bytes; null while the client has not said (creation-defer-length). */
   size: number | null;
   status: FileStatus;
@@ -26,7 +28,7 @@ export async function insertUploadFile(
   db: Queryable,
   file: Pick<
     UploadFileRow,
-    'id' | 'uploadId' | 'clientId' | 'filename' | 'relativePath' | 'filetype' | 'size'
+    'id' | 'uploadId' | 'clientId' | 'filename' | 'relativePath' | 'filetype' | 'tusMetadata' | 'size'
   >,
 ): Promise<void> {
   await db('uploadFiles').insert({ ...file, status: 'uploading' });
@@ -68,6 +70,19 @@ export async function recordUploadFileVerdict(
   await db('uploadFiles')
     .where({ id })
     .update({ ...verdict, findings: JSON.stringify(verdict.findings) });
+}
+
+/** Files of an upload whose last byte has not come yet, the oldest first. */
+export async function listUnfinishedFiles(db: Queryable, uploadId: string): Promise<UploadFileRow[]> {
+  return db<UploadFileRow>('uploadFiles').where({ uploadId, status: 'uploading' }).orderBy('id');
+}
+
+/** Which of these ids belong to a file. */
+export async function findKnownFileIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
+  const rows: string[] = await db<UploadFileRow>('uploadFiles')
+    .whereIn('id', [...ids])
+    .pluck('id');
+  return new Set(rows);
 }
 
 export async function deleteUploadFile(db: Queryable, id: string): Promise<void> {

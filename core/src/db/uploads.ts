@@ -129,9 +129,7 @@ export interface StatusChange {
   /** Counts and codes for the audit trail. */
   detail?: Record<string, string | number | boolean | null>;
   /** Further columns that change with the status. */
-  set?: Partial<
-    Pick<UploadRow, 'claimedBy' | 'claimExpiresAt' | 'nextAttemptAt' | 'expiresAt' | 'bytesRemovedAt'>
-  >;
+  set?: Partial<Pick<UploadRow, 'nextAttemptAt' | 'attempts'>>;
 }
 
 /**

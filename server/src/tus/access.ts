@@ -9,12 +9,9 @@ import type { RequestHandler } from 'express';
 import { type Principal, principalOf } from '../auth/authenticate.js';
 import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
 import { actorOf, baseUrlOf } from '../http/request-context.js';
+import { mayChangeUpload } from '../uploads/upload-access.js';
 import { readFileMetadata } from './metadata.js';
 import { rememberTusRequest } from './tus-request.js';
-
-function owns(principal: Principal, upload: UploadRow): boolean {
-  return principal.kind === 'upload' ? principal.uploadId === upload.id : principal.userId === upload.userId;
-}
 
 /** The upload a creation joins: the token's, or the one named in the metadata; both must agree. */
 async function uploadForCreation(
@@ -30,7 +27,7 @@ async function uploadForCreation(
     ]);
   }
   const upload = isId(id) && (named === undefined || named === id) ? await findUpload(db, id) : undefined;
-  if (!upload || !owns(principal, upload)) throw notFound('upload');
+  if (!upload || !mayChangeUpload(principal, upload)) throw notFound('upload');
   return upload;
 }
 
@@ -70,7 +67,7 @@ export function authorizeTus(db: Database, config: Pick<Config, 'publicUrl'>): R
     const fileId = String(req.params.fileId ?? '');
     const file = isId(fileId) ? await findUploadFile(db, fileId) : undefined;
     const upload = file && (await findUpload(db, file.uploadId));
-    if (!file || !upload || !owns(principal, upload)) throw notFound('file');
+    if (!file || !upload || !mayChangeUpload(principal, upload)) throw notFound('file');
     addLogContext({ uploadId: upload.id });
     assertTakesBytes(upload);
     if (req.method === 'DELETE' && !takesFiles(upload.status)) {

@@ -1,26 +1,20 @@
-import type { Config } from '@relaypacs/core/config.js';
-import { newId } from '@relaypacs/core/db/ids.js';
-import { deleteUploadFile, findUploadFileByClientId } from '@relaypacs/core/db/upload-files.js';
+import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
+import { findUploadFileByClientId } from '@relaypacs/core/db/upload-files.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { FileStore } from '@tus/file-store';
-import { Server } from '@tus/server';
 import { type Response as ExpressResponse, type RequestHandler, Router } from 'express';
-import type { ServerRequest } from 'srvx';
-import { NodeRequest } from 'srvx/node';
 import type { Guards } from '../auth/authenticate.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
+import type { RemoveBytes } from '../uploads/unneeded-bytes.js';
 import { authorizeTus } from './access.js';
-import { createFile } from './create-file.js';
+import { deleteFile } from './delete-file.js';
 import { drain } from './drain.js';
-import { finishFile } from './finish-file.js';
+import { fileUrl, TusEngine } from './engine.js';
+import { FileRecords } from './file-records.js';
 import { readFileMetadata } from './metadata.js';
-import { EngineProblem, problemFromEngine, problemFromStatus } from './tus-problem.js';
-import { type TusRequest, tusRequestInEngine, tusRequestOf } from './tus-request.js';
+import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
 
-export const TUS_PATH = '/files';
 const HOUR_MS = 3_600_000;
-// Long enough for a write to end, short enough that a phone whose connection died half-open can go on at once.
-const LOCK_DRAIN_MS = 400;
 
 export interface TusEndpoint {
   routes: Router;
@@ -28,89 +22,48 @@ export interface TusEndpoint {
   offsetOf(fileId: string): Promise<number>;
 }
 
-/** Turns a problem of ours into the form the protocol engine carries. */
-async function carried<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw error instanceof HttpProblem ? new EngineProblem(error) : error;
-  }
-}
-
 /**
- * The tus 1.0.0 endpoint at `/files`: @tus/server as protocol engine, with the access check in front, RelayPACS'
- * records behind its hooks, and every error answered as a problem document.
+ * The tus 1.0.0 endpoint at `/files`: the access check in front, the protocol engine behind it, and every error
+ * answered as a problem document.
  */
-export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoint {
-  const { config, db, transact, storage, logger } = platform;
+export function createTusEndpoint(platform: Platform, guards: Guards, removeBytes: RemoveBytes): TusEndpoint {
+  const { config, db, transact } = platform;
   const store = new FileStore({
     directory: config.storage.directory,
+    configstore: new FileRecords(db),
     expirationPeriodInMilliseconds: config.uploads.ttlHours * HOUR_MS,
   });
-  // What the engine's error handler found out, for the answer that follows.
-  const failures = new WeakMap<ServerRequest, unknown>();
+  const engine = new TusEngine({ config, transact, store, removeBytes });
 
-  async function removeBytes(fileIds: readonly string[]): Promise<void> {
-    for (const id of fileIds) {
-      await storage
-        .remove(id)
-        .catch((error: unknown) => logger.warn('Bytes were not removed yet', { error }));
-    }
-  }
-
-  async function finish(request: TusRequest, fileId: string, size: number): Promise<void> {
-    const { abandoned, problem } = await finishFile(transact, request, fileId, size);
-    await removeBytes(abandoned);
-    if (problem) throw problem;
+  /** Bytes that are stored of a file; undefined when the store has nothing of it. */
+  async function storedBytes(fileId: string): Promise<number | undefined> {
+    return store.getUpload(fileId).then(
+      (file) => file.offset,
+      () => undefined,
+    );
   }
 
   /** A server that was killed after the last byte and before the record: the client comes back and asks. */
-  async function finishInterrupted(request: TusRequest, size: number): Promise<void> {
-    if (request.file?.status === 'uploading') await finish(request, request.file.id, size);
+  async function finishInterrupted(request: TusRequest, file: UploadFileRow, offset: number): Promise<void> {
+    if (file.status === 'uploading' && offset === file.size) await engine.finish(request, file.id, offset);
   }
 
-  const engine = new Server({
-    path: TUS_PATH,
-    datastore: store,
-    relativeLocation: false,
-    generateUrl: (request, { id }) => fileUrl(tusRequestInEngine(request as ServerRequest), id),
-    maxSize: (request, id) => maxSizeOf(config, request, id),
-    lockDrainTimeout: LOCK_DRAIN_MS,
-    // CORS is answered by Express for the whole server.
-    allowedOrigins: () => false,
-    namingFunction: () => newId(),
-    onUploadCreate: async (request, file) => {
-      const metadata = readFileMetadata(request.headers.get('upload-metadata') ?? undefined);
-      await carried(createFile(transact, tusRequestInEngine(request), file.id, file.size ?? null, metadata));
-      return {};
-    },
-    onUploadFinish: async (request, file) => {
-      await carried(finish(tusRequestInEngine(request), file.id, file.offset));
-      return {};
-    },
-    onResponseError: (request, error) => {
-      failures.set(request as ServerRequest, error);
-      return undefined;
-    },
-  });
-
   const serve: RequestHandler = async (req, res) => {
-    const request = new NodeRequest({ req, res });
-    const answer = await engine.handleWeb(request);
-    if (answer.status >= 400) {
-      const failure = failures.get(request);
-      const problem = failure === undefined ? problemFromStatus(answer.status) : problemFromEngine(failure);
-      copyHeaders(answer, res);
+    const answer = await engine.handle(req, res);
+    copyHeaders(answer.headers, res);
+    if (answer.problem) {
       await drain(req);
-      throw problem ?? failure ?? new Error(`The tus engine answered ${answer.status}`);
+      throw answer.problem;
     }
-    const offset = answer.headers.get('upload-offset');
-    if (req.method === 'HEAD' && offset !== null && offset === answer.headers.get('upload-length')) {
-      await finishInterrupted(tusRequestOf(req), Number(offset));
+    if (req.method !== 'OPTIONS') {
+      const request = tusRequestOf(req);
+      // The engine counts from the file's creation; the upload ends for all its files at once.
+      if (res.hasHeader('Upload-Expires'))
+        res.setHeader('Upload-Expires', request.upload.expiresAt.toUTCString());
+      if (req.method === 'HEAD' && request.file) {
+        await finishInterrupted(request, request.file, Number(answer.headers.get('upload-offset')));
+      }
     }
-    if (req.method === 'DELETE' && typeof req.params.fileId === 'string')
-      await deleteUploadFile(db, req.params.fileId);
-    copyHeaders(answer, res);
     res.status(answer.status).end();
   };
 
@@ -127,21 +80,27 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
         'This clientId belongs to a file of another size. Choose a new one.',
       );
     }
+    const offset = await storedBytes(file.id);
+    if (offset === undefined) {
+      // A server that was killed between the row and the bytes: this creation goes on where that one ended.
+      rememberTusRequest(req, { ...found, file });
+      return next();
+    }
     await drain(req);
-    const offset = await offsetOf(file.id);
-    if (offset === file.size) await finishInterrupted({ ...found, file }, offset);
-    res.setHeader('Tus-Resumable', '1.0.0');
+    await finishInterrupted(found, file, offset);
     res.setHeader('Location', fileUrl(found, file.id));
     res.setHeader('Upload-Offset', String(offset));
+    res.setHeader('Upload-Expires', found.upload.expiresAt.toUTCString());
     res.status(201).end();
   };
 
-  async function offsetOf(fileId: string): Promise<number> {
-    return store.getUpload(fileId).then(
-      (file) => file.offset,
-      () => 0,
-    );
-  }
+  const terminate: RequestHandler = async (req, res) => {
+    const found = tusRequestOf(req);
+    if (!found.file) throw notFound('file');
+    await deleteFile(transact, found, found.file.id);
+    await removeBytes([found.file.id]);
+    res.status(204).end();
+  };
 
   const routes = Router();
   const authorize = [guards.requireUserOrUpload, authorizeTus(db, config)];
@@ -149,7 +108,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
   routes.post('/', requireProtocol, authorize, repeatCreation, serve);
   routes.head('/:fileId', requireProtocol, authorize, serve);
   routes.patch('/:fileId', requireProtocol, authorize, serve);
-  routes.delete('/:fileId', requireProtocol, authorize, serve);
+  routes.delete('/:fileId', requireProtocol, authorize, terminate);
   // The engine would read files out, and crashes on finished ones: what was sent is not handed out again.
   routes.all(['/', '/:fileId'], (_req, res) => {
     res.setHeader('Allow', 'OPTIONS, POST, HEAD, PATCH, DELETE');
@@ -161,10 +120,8 @@ export function createTusEndpoint(platform: Platform, guards: Guards): TusEndpoi
   routes.use(() => {
     throw notFound('file');
   });
-  return { routes, offsetOf };
+  return { routes, offsetOf: async (fileId) => (await storedBytes(fileId)) ?? 0 };
 }
-
-const fileUrl = ({ baseUrl }: TusRequest, fileId: string) => `${baseUrl}${TUS_PATH}/${fileId}`;
 
 /** tus, Core Protocol: 412 with Tus-Version for another version, 415 for a PATCH of another content type. */
 const requireProtocol: RequestHandler = (req, res, next) => {
@@ -182,18 +139,10 @@ const requireProtocol: RequestHandler = (req, res, next) => {
   next();
 };
 
-/** No file may be larger than what its upload announced; 0 would mean "no limit" to the engine. */
-function maxSizeOf(config: Config, request: ServerRequest, fileId: string | null): number {
-  if (fileId === null || request.method === 'OPTIONS') return config.uploads.maxBytes;
-  // A creation that names its length is refused by createFile, in better words.
-  if (request.headers.has('upload-length') && request.method === 'POST') return config.uploads.maxBytes;
-  return Math.max(1, Math.min(config.uploads.maxBytes, tusRequestInEngine(request).upload.totalBytes));
-}
-
 const FORWARDED = /^(tus-|upload-|location$|cache-control$)/;
 
-function copyHeaders(answer: Response, res: ExpressResponse): void {
-  for (const [name, value] of answer.headers) {
+function copyHeaders(headers: Headers, res: ExpressResponse): void {
+  for (const [name, value] of headers) {
     if (FORWARDED.test(name)) res.setHeader(name, value);
   }
 }

@@ -24,13 +24,14 @@ export interface FinishedFile {
  */
 export async function finishFile(
   transact: Transact,
-  { upload: found, actor }: TusRequest,
+  { upload: known, actor }: TusRequest,
   fileId: string,
   size: number,
 ): Promise<FinishedFile> {
   return transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, found.id);
-    const file = await findUploadFile(unit.trx, fileId);
+    const upload = await lockUpload(unit.trx, known.id);
+    const found = await findUploadFile(unit.trx, fileId);
+    const file = found?.uploadId === upload?.id ? found : undefined;
     if (!upload || !file || !takesFiles(upload.status)) {
       const done = file !== undefined && file.status !== 'uploading';
       const problem = done

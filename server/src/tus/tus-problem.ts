@@ -1,4 +1,5 @@
 import { PROBLEMS, type ProblemCode } from '@relaypacs/core/contract/problem.js';
+import { ERRORS } from '@tus/utils';
 import { HttpProblem } from '../http/http-problem.js';
 
 /** What the protocol engine's statuses mean to a person, where no check of ours has spoken before. */
@@ -43,6 +44,18 @@ export class EngineProblem extends Error {
 /** The problem for an error the engine reports; undefined for a fault of ours (5xx), which is logged. */
 export function problemFromEngine(error: unknown): HttpProblem | undefined {
   if (error instanceof EngineProblem) return error.problem;
+  if (error === ERRORS.ERR_LOCK_TIMEOUT) {
+    return new HttpProblem(
+      'FILE_LOCKED',
+      'Another request is writing this file. What has arrived is safe; try again.',
+    );
+  }
+  if (error === ERRORS.FILE_WRITE_ERROR) {
+    return new HttpProblem(
+      'UNAVAILABLE',
+      'The bytes could not be stored just now. What was acknowledged before is safe; try again later.',
+    );
+  }
   const status = error instanceof Object && 'status_code' in error ? Number(error.status_code) : 500;
   return problemFromStatus(status);
 }

@@ -39,7 +39,7 @@ export async function retryUpload(transact: Transact, uploadId: string, actor: A
         uploadId,
         to: 'processing',
         actor,
-        set: { nextAttemptAt: null },
+        set: { nextAttemptAt: null, attempts: 0 },
       });
       unit.enqueue(intakeJob(again));
       return again;

@@ -24,6 +24,8 @@ import { completeUpload } from './complete-upload.js';
 import { createUpload } from './create-upload.js';
 import { type OffsetOf, presentUpload, presentUploads } from './present-upload.js';
 import { retryUpload } from './retry-upload.js';
+import type { RemoveBytes } from './unneeded-bytes.js';
+import { mayChangeUpload, maySeeUpload } from './upload-access.js';
 
 export interface UploadDeps {
   platform: Platform;
@@ -32,23 +34,13 @@ export interface UploadDeps {
   guards: Guards;
   rateLimits: RateLimits;
   offsetOf: OffsetOf;
-}
-
-/** True when the principal may look at the upload: its owner, an admin, or the holder of its token. */
-function maySee(principal: Principal, upload: UploadRow): boolean {
-  if (principal.kind === 'upload') return principal.uploadId === upload.id;
-  return principal.userId === upload.userId || principal.user.role === 'Admin';
-}
-
-/** True when the principal may change the upload: its owner, or the holder of its token. */
-function mayChange(principal: Principal, upload: UploadRow): boolean {
-  return principal.kind === 'upload' ? principal.uploadId === upload.id : principal.userId === upload.userId;
+  removeBytes: RemoveBytes;
 }
 
 /** `/api/v1/uploads`. */
 export function uploadRoutes(deps: UploadDeps): Router {
-  const { platform, keys, signer, guards, rateLimits, offsetOf } = deps;
-  const { db, transact, config, storage, logger } = platform;
+  const { platform, keys, signer, guards, rateLimits, offsetOf, removeBytes } = deps;
+  const { db, transact, config } = platform;
   const router = Router();
 
   async function uploadFor(
@@ -60,15 +52,6 @@ export function uploadRoutes(deps: UploadDeps): Router {
     const upload = isId(id) ? await findUpload(db, id) : undefined;
     if (!upload || !allowed(principalOf(res), upload)) throw notFound('upload');
     return upload;
-  }
-
-  /** Bytes nobody can need any more; what cannot be removed now is removed by the worker's upkeep. */
-  async function removeBytes(fileIds: readonly string[]): Promise<void> {
-    for (const id of fileIds) {
-      await storage
-        .remove(id)
-        .catch((error: unknown) => logger.warn('Bytes were not removed yet', { error }));
-    }
   }
 
   router.post('/', guards.requireUser, rateLimits.uploadInit, async (req, res) => {
@@ -112,11 +95,11 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
-    res.json(await presentUpload(db, await uploadFor(req, res, maySee), offsetOf));
+    res.json(await presentUpload(db, await uploadFor(req, res, maySeeUpload), offsetOf));
   });
 
   router.post('/:id/complete', guards.requireUserOrUpload, async (req, res) => {
-    const upload = await uploadFor(req, res, mayChange);
+    const upload = await uploadFor(req, res, mayChangeUpload);
     const request = readBody(CompleteUploadRequestSchema, req);
     const { upload: completed, abandoned } = await completeUpload(
       transact,
@@ -129,7 +112,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.post('/:id/token', guards.requireUser, async (req, res) => {
-    const upload = await uploadFor(req, res, mayChange);
+    const upload = await uploadFor(req, res, mayChangeUpload);
     if (!takesFiles(upload.status) || upload.expiresAt.getTime() <= Date.now()) {
       throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
     }
@@ -141,13 +124,13 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.post('/:id/retry', guards.requireUser, async (req, res) => {
-    const upload = await uploadFor(req, res, maySee);
+    const upload = await uploadFor(req, res, maySeeUpload);
     const retried = await retryUpload(transact, upload.id, actorOf(req, res));
     res.status(202).json({ id: retried.id, status: retried.status });
   });
 
   router.delete('/:id', guards.requireUser, async (req, res) => {
-    const upload = await uploadFor(req, res, mayChange);
+    const upload = await uploadFor(req, res, mayChangeUpload);
     if (await cancelUpload(transact, upload.id, actorOf(req, res))) {
       const files = await listUploadFiles(db, upload.id);
       await removeBytes(files.map((file) => file.id));
