@@ -63,6 +63,7 @@ function sendWithRetries(study: MadeStudy, upload: { id: string; tusEndpoint: st
         new TusUpload(Buffer.from(file), {
           endpoint: upload.tusEndpoint,
           chunkSize: 64 * 1024,
+          uploadDataDuringCreation: true,
           retryDelays: Array.from({ length: 60 }, () => 250),
           headers: { Authorization: `Bearer ${upload.uploadToken}` },
           metadata: { uploadId: upload.id, filename: `IM${index}`, clientId: `file-${index}` },
@@ -77,14 +78,18 @@ function sendWithRetries(study: MadeStudy, upload: { id: string; tusEndpoint: st
 }
 
 describe('a study survives', () => {
-  it('kill -9 of the server in the middle of the transfer', async () => {
-    const study = makeStudy(24, { rows: 256, columns: 256 });
+  it('kill -9 of the server, again and again, in the middle of the transfer', async () => {
+    const study = makeStudy(60, { rows: 256, columns: 256 });
     const totalBytes = study.files.reduce((sum, file) => sum + file.length, 0);
     const upload = await jane.announce({ fileCount: study.files.length, totalBytes });
     const sending = sendWithRetries(study, upload);
     await sending.firstArrived;
-    await stack.server.kill();
-    await stack.server.start();
+    for (let i = 1; i <= 4; i += 1) {
+      // Each time at another moment of some file's way.
+      await jane.waitFor(upload.id, ({ filesReceived }) => filesReceived >= i * 10);
+      await stack.server.kill();
+      await stack.server.start();
+    }
     await sending.done;
     await expectArrivedOnce(upload.id, study);
     expect((await jane.upload(upload.id)).files).toHaveLength(study.files.length);

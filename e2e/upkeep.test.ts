@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
@@ -6,6 +6,7 @@ import { openPlatform, type Platform } from '@relaypacs/core/platform.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { expireUploads } from '../worker/src/upkeep/expire-uploads.js';
 import { removeBytes } from '../worker/src/upkeep/remove-bytes.js';
+import { removeOrphans } from '../worker/src/upkeep/remove-orphans.js';
 import { sweepStranded } from '../worker/src/upkeep/sweep-stranded.js';
 import { ApiClient } from './support/api-client.js';
 import { type Stack, startStack } from './support/stack.js';
@@ -93,4 +94,21 @@ it('queues again what nobody works on, and leaves alone what somebody does or wh
   expect(await sweepStranded(platform)).toBe(0);
   await row().update({ claimExpiresAt: longAgo });
   expect(await sweepStranded(platform)).toBe(1);
+});
+
+it('removes old bytes that no record refers to, and nothing else', async () => {
+  const upload = await jane.announce();
+  const location = (await jane.createFile(upload, new Uint8Array(5), 'known')).headers.get('location');
+  const folder = path.join(stack.dataDir, 'storage');
+  const orphan = path.join(folder, '0199a0a0-0000-7000-8000-000000000000');
+  const young = path.join(folder, '0199a0a0-0000-7000-8000-000000000001');
+  for (const file of [orphan, young]) await writeFile(file, 'left behind');
+  const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
+  for (const file of [orphan, path.join(folder, String(location?.split('/').at(-1)))]) {
+    await utimes(file, twoHoursAgo, twoHoursAgo);
+  }
+  expect(await removeOrphans(platform)).toBe(1);
+  expect(await isStored(orphan)).toBe(false);
+  expect(await isStored(young)).toBe(true);
+  expect(await isStored(location)).toBe(true);
 });

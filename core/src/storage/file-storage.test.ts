@@ -39,12 +39,23 @@ it('serves two streams of one object side by side', async () => {
   await object.close();
 });
 
-it('removes the bytes and what tus kept beside them, and does not mind a second time', async () => {
+it('removes the bytes, and does not mind a second time', async () => {
   await writeFile(path.join(directory, 'a1'), 'x');
-  await writeFile(path.join(directory, 'a1.json'), '{}');
   await storage.remove('a1');
   await storage.remove('a1');
   expect(await readdir(directory)).toEqual([]);
+});
+
+it('lists what was last written before a time', async () => {
+  await writeFile(path.join(directory, 'a1'), 'x');
+  await writeFile(path.join(directory, 'not a key'), 'x');
+  const keys = async (before: Date) => {
+    const found: string[] = [];
+    for await (const key of storage.listKeys(before)) found.push(key);
+    return found;
+  };
+  expect(await keys(new Date(Date.now() + 60_000))).toEqual(['a1']);
+  expect(await keys(new Date(Date.now() - 60_000))).toEqual([]);
 });
 
 it('says which object is missing and never leaves its folder', async () => {

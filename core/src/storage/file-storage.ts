@@ -1,15 +1,12 @@
 import { constants, createReadStream } from 'node:fs';
-import { access, mkdir, open, rm } from 'node:fs/promises';
+import { access, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ObjectMissing, type ObjectStorage, type StoredObject } from './object-storage.js';
 
 const KEY = /^[A-Za-z0-9-]{1,64}$/;
 
-/**
- * Keeps every object as one file of a folder, which it shares with the tus file store (its `.json` beside each
- * file holds what tus remembers).
- */
+/** Keeps every object as one file of a folder, which the tus endpoint writes and this reads. */
 export class FileStorage implements ObjectStorage {
   readonly directory: string;
 
@@ -57,8 +54,15 @@ export class FileStorage implements ObjectStorage {
   }
 
   async remove(key: string): Promise<void> {
-    const file = this.file(key);
-    await Promise.all([rm(file, { force: true }), rm(`${file}.json`, { force: true })]);
+    await rm(this.file(key), { force: true });
+  }
+
+  async *listKeys(before: Date): AsyncIterable<string> {
+    for await (const { name } of await opendir(this.directory)) {
+      if (!KEY.test(name)) continue;
+      const found = await stat(path.join(this.directory, name)).catch(() => undefined);
+      if (found && found.mtimeMs < before.getTime()) yield name;
+    }
   }
 
   async check(): Promise<void> {

@@ -23,8 +23,10 @@ export class ObjectMissing extends Error {
 export interface ObjectStorage {
   /** @throws ObjectMissing */
   open(key: string): Promise<StoredObject>;
-  /** Removes the object and everything kept with it; no error when it is already gone. */
+  /** Removes the object; no error when it is already gone. */
   remove(key: string): Promise<void>;
+  /** Every object that was last written before `before`. */
+  listKeys(before: Date): AsyncIterable<string>;
   /** Resolves when the storage can be written to; rejects with the reason when not. */
   check(): Promise<void>;
 }
