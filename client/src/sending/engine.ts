@@ -3,7 +3,7 @@ import { NetworkError } from '../api/problem-error.js';
 import { Store } from '../api/store.js';
 import { type Failure, nextStep } from './failure.js';
 import { StudyCalls, type StudyCallsOptions } from './study-calls.js';
-import { type SendingStudy, type StudyToSend, Transfer } from './transfer.js';
+import { type FileState, type SendingStudy, type StudyToSend, Transfer } from './transfer.js';
 import type { FileTransport } from './transport.js';
 
 export interface EngineOptions extends StudyCallsOptions {
@@ -170,7 +170,7 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
       if (signal.aborted) break;
       state.url = outcome.url;
       if (state.bytes > before) attempt = 1;
-      if (!(await this.#canTryAgain(transfer, state.file, outcome.failure, attempt, token))) break;
+      if (!(await this.#canTryAgain(transfer, state, outcome.failure, attempt, token))) break;
     }
     transfer.giveBack(state);
     this.#tellNow();
@@ -190,11 +190,13 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
   /** After a failed attempt, having waited as long as it takes. */
   async #canTryAgain(
     transfer: Transfer,
-    file: { blob: Blob; name: string },
+    state: FileState,
     failure: Failure,
     attempt: number,
     token: string,
   ): Promise<boolean> {
+    const { signal } = transfer;
+    const { file } = state;
     const step = nextStep(failure);
     if (step === 'giveUp') {
       transfer.fail(failure.detail ?? 'The server did not accept a file of this study.');
@@ -205,8 +207,21 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
       if (transfer.destination?.token === token) await this.#calls.renewToken(transfer);
       if (attempt === 1) return true;
     }
-    if (step === 'askServer' && !(await this.#calls.stillOpen(transfer))) return false;
-    if (failure.status === undefined && !(await isReadable(file.blob))) {
+    if (step === 'askServer') {
+      if (!(await this.#calls.stillOpen(transfer))) return false;
+      const lost = failure.status === 404 || failure.status === 410;
+      if (lost && !transfer.createAnew(state)) {
+        transfer.fail(
+          `The server keeps losing the file ${file.name}. What has arrived is safe. ` +
+            'Try again, and tell your administrator if it fails again.',
+        );
+        return false;
+      }
+    }
+    const readable = failure.status !== undefined || (await isReadable(file.blob));
+    // It failed or was cancelled meanwhile, and may even have been started again.
+    if (signal.aborted) return false;
+    if (!readable) {
       transfer.fail(
         `The file ${file.name} cannot be read any more: it was moved or changed, or its disc was taken out. ` +
           'Choose the study again.',

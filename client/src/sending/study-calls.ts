@@ -66,6 +66,7 @@ export class StudyCalls {
         destination.token = (await this.#options.uploads.renewToken(destination.uploadId)).uploadToken;
         return;
       } catch (error) {
+        if (signal.aborted) return;
         const closed = error instanceof ProblemError && nextStep(error) === 'askServer';
         if (closed) return void (await this.stillOpen(transfer));
         if (!(await this.waitAfter(transfer, error, attempt))) return;
@@ -79,6 +80,8 @@ export class StudyCalls {
     for (let attempt = 1; destination && !signal.aborted; attempt += 1) {
       try {
         const { status } = await this.#options.uploads.detail(destination.uploadId);
+        // Another file has learnt it before, and the study may have been started again since.
+        if (signal.aborted) return false;
         if (status === 'created' || status === 'uploading') return true;
         if (status === 'cancelled') transfer.cancelled();
         else if (status === 'expired') transfer.expired();
@@ -86,7 +89,7 @@ export class StudyCalls {
         this.#changed();
         return false;
       } catch (error) {
-        if (!(await this.waitAfter(transfer, error, attempt))) return false;
+        if (signal.aborted || !(await this.waitAfter(transfer, error, attempt))) return false;
       }
     }
     return false;

@@ -3,6 +3,7 @@ import type {
   CreateUploadResponse,
   UploadStatus,
 } from '@relaypacs/core/contract/uploads.js';
+import { newClientId } from './new-client-id.js';
 import { SpeedMeter } from './speed.js';
 import type { Destination, FileToSend } from './transport.js';
 
@@ -53,11 +54,16 @@ export interface SendingStudy {
   earlier: EarlierUpload | undefined;
 }
 
-interface FileState {
-  readonly file: FileToSend;
+export interface FileState {
+  file: FileToSend;
   bytes: number;
   url: string | undefined;
+  /** How often the server has lost it, so that it had to be created anew. */
+  losses: number;
 }
+
+/** A file the server loses more often than this is not created again until the person says so. */
+const MOST_LOSSES = 3;
 
 const PHASES_UNDER_WAY: readonly SendingPhase[] = [
   'announcing',
@@ -85,6 +91,8 @@ export class Transfer {
   bytesSent = 0;
   #stopping = new AbortController();
   readonly #files: readonly FileToSend[];
+  /** The files of the upload there is now; an attempt at an earlier one may end late. */
+  #states: ReadonlySet<FileState> = new Set();
   /** The next file stands last. */
   #pending: FileState[] = [];
   readonly #speed = new SpeedMeter();
@@ -127,7 +135,23 @@ export class Transfer {
   }
 
   giveBack(state: FileState): void {
-    if (!this.#pending.some((pending) => pending.file === state.file)) this.#pending.push(state);
+    state.losses = 0;
+    if (this.#states.has(state)) this.#pending.push(state);
+  }
+
+  /**
+   * The upload is open, but the server does not know the file any more: the next attempt creates another one.
+   * Its clientId would lead back to the lost file, since a creation is repeated by clientId.
+   *
+   * @returns false when that has been tried often enough
+   */
+  createAnew(state: FileState): boolean {
+    state.losses += 1;
+    state.file = { ...state.file, clientId: newClientId() };
+    state.url = undefined;
+    this.bytesSent -= state.bytes;
+    state.bytes = 0;
+    return state.losses <= MOST_LOSSES;
   }
 
   progress(state: FileState, bytes: number, now: number): void {
@@ -223,7 +247,8 @@ export class Transfer {
     this.destination = undefined;
     this.filesSent = 0;
     this.bytesSent = 0;
-    this.#pending = this.#files.map((file) => ({ file, bytes: 0, url: undefined })).reverse();
+    this.#pending = this.#files.map((file) => ({ file, bytes: 0, url: undefined, losses: 0 })).reverse();
+    this.#states = new Set(this.#pending);
   }
 
   #enter(phase: SendingPhase): void {

@@ -55,8 +55,9 @@ function presentSummary(
     filesReceived: files?.received ?? 0,
     filesRejected: files?.rejected ?? 0,
     instances: addCounts(studies.map((study) => counts.get(study.id) ?? NO_INSTANCES)),
-    // What keeps a study from going on is the upload's problem too, until it has one of its own.
-    problem: row.problem ?? studies.find((study) => study.problem)?.problem ?? null,
+    // Why a study waits is the upload's problem until it has one of its own.
+    problem:
+      row.problem ?? studies.find((study) => study.waitingFor !== null && study.problem)?.problem ?? null,
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     expiresAt: row.expiresAt.toISOString(),

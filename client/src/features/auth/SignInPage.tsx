@@ -2,12 +2,12 @@ import { type FormEvent, useState } from 'react';
 import { Link, Navigate, useLocation } from 'react-router';
 import { ProblemError, sentenceOf } from '../../api/problem-error.js';
 import { useServices } from '../../app/services.js';
-import { Field } from '../../ui/Field.js';
 import { Notice } from '../../ui/Notice.js';
 import { PageHeading } from '../../ui/PageHeading.js';
 import { useStore } from '../../ui/use-store.js';
 import { AuthFrame } from './AuthFrame.js';
 import { PasswordField } from './PasswordField.js';
+import { TextField, UsernameField } from './TextField.js';
 
 export function SignInPage() {
   const { session } = useServices();
@@ -47,38 +47,18 @@ export function SignInPage() {
         </Notice>
       )}
       <form onSubmit={(event) => void submit(event)}>
-        <Field label="Username or email">
-          {(control) => (
-            <input
-              {...control}
-              className="input"
-              name="username"
-              autoComplete="username"
-              autoCapitalize="none"
-              autoCorrect="off"
-              spellCheck={false}
-              required
-              value={username}
-              onChange={(event) => setUsername(event.target.value)}
-            />
-          )}
-        </Field>
+        <UsernameField label="Username or email" value={username} onChange={setUsername} />
         <PasswordField autoComplete="current-password" value={password} onChange={setPassword} />
         {totp !== undefined && (
-          <Field label="Code from your authenticator app">
-            {(control) => (
-              <input
-                {...control}
-                className="input"
-                name="totp"
-                inputMode="numeric"
-                autoComplete="one-time-code"
-                required
-                value={totp}
-                onChange={(event) => setTotp(event.target.value)}
-              />
-            )}
-          </Field>
+          <TextField
+            label="Code from your authenticator app"
+            name="totp"
+            inputMode="numeric"
+            autoComplete="one-time-code"
+            required
+            value={totp}
+            onChange={setTotp}
+          />
         )}
         {error !== undefined && (
           <Notice tone={isPending(error) ? 'waiting' : 'bad'} role="alert">

@@ -59,11 +59,17 @@ it('gives the reason of a failure', () => {
   const problem = { code: 'X', title: 'x', detail: 'The PACS refused the patient ID.' };
   expect(statusWords({ ...facts, status: 'failed', problem }).sentence).toBe(problem.detail);
   expect(statusWords({ ...facts, status: 'rejected', problem }).sentence).toContain(problem.detail);
+});
+
+it('says what is wrong with the PACS while it waits for it, once that is known', () => {
+  const detail = 'The PACS denies access: its administrator has to allow RelayPACS. The study is safe here.';
+  const problem = { code: 'PACS_ACCESS_DENIED', title: 'Access denied', detail };
   const waiting = { ...facts, status: 'delivering', waitingFor: 'pacs', problem } as const;
-  expect(statusWords(waiting).sentence).toBe(problem.detail);
+  expect(statusWords(waiting)).toEqual({ tone: 'waiting', label: 'Waiting for the PACS', sentence: detail });
 });
 
 it('tells the timeline in plain words, known or not', () => {
   expect(timelineWords('received')).toBe('All files arrived');
+  expect(timelineWords('bytes_removed')).toBe('The copy kept here was removed');
   expect(timelineWords('delivery_retried')).toBe('Delivery retried');
 });

@@ -146,9 +146,8 @@ const TIMELINE: Record<string, string> = {
   failed: 'Delivery failed',
   expired: 'The time to send ran out',
   cancelled: 'Cancelled',
-  retried: 'Tried again',
   bytes_removed: 'The copy kept here was removed',
-};
+} satisfies Record<UploadStatus | 'bytes_removed', string>;
 
 /** An entry of an upload's timeline in plain words. */
 export function timelineWords(event: string): string {

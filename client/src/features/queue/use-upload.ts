@@ -1,6 +1,7 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useServices } from '../../app/services.js';
+import { watchSettled } from './watch-settled.js';
 
 /** A detail names every file: not to be fetched for each of a thousand that arrive. */
 const SETTLE_MS = 1_500;
@@ -34,18 +35,7 @@ export function useUpload(id: string): UploadView {
   useEffect(() => {
     setUpload(undefined);
     void reload();
-    let settling: ReturnType<typeof setTimeout> | undefined;
-    const unwatch = live.watch((change) => {
-      if (change.uploadId !== undefined && change.uploadId !== id) return;
-      settling ??= setTimeout(() => {
-        settling = undefined;
-        void reload();
-      }, SETTLE_MS);
-    });
-    return () => {
-      unwatch();
-      clearTimeout(settling);
-    };
+    return watchSettled(live, SETTLE_MS, id, () => void reload());
   }, [reload, live, id]);
 
   return { upload, error, reload };

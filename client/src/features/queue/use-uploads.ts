@@ -1,10 +1,10 @@
 import type { UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useServices } from '../../app/services.js';
+import { watchSettled } from './watch-settled.js';
 
 const PAGE = 25;
 const MOST = 100;
-/** Many events come at once when a study arrives; look again once for all of them. */
 const SETTLE_MS = 700;
 
 export interface UploadsView {
@@ -64,17 +64,7 @@ export function useUploads(status: UploadStatus | undefined): UploadsView {
     setItems(undefined);
     shown.current = 0;
     void reload();
-    let settling: ReturnType<typeof setTimeout> | undefined;
-    const unwatch = live.watch(() => {
-      settling ??= setTimeout(() => {
-        settling = undefined;
-        void reload();
-      }, SETTLE_MS);
-    });
-    return () => {
-      unwatch();
-      clearTimeout(settling);
-    };
+    return watchSettled(live, SETTLE_MS, undefined, () => void reload());
   }, [reload, live]);
 
   return {

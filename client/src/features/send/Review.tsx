@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { useServices } from '../../app/services.js';
+import { newClientId } from '../../sending/new-client-id.js';
 import type { StudyToSend } from '../../sending/transfer.js';
 import { count, formatBytes } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
@@ -9,7 +10,6 @@ import { announcementOf, type DetailField } from './announcement.js';
 import { DropArea } from './DropArea.js';
 import type { DraftStudy } from './draft.js';
 import { LeftOut } from './LeftOut.js';
-import { newClientId } from './new-client-id.js';
 import { PickButtons } from './PickButtons.js';
 import { StudyCard } from './StudyCard.js';
 

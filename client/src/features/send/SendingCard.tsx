@@ -26,29 +26,11 @@ export function SendingCard({ study, delivery }: SendingCardProps) {
   const { tone, words } = sendingWords(study, delivery);
   return (
     <article className="card stack sending">
-      <div className="sending-head">
-        <div className="study-words">
-          <h3 className="study-name row">
-            <span>{study.patientName}</span> <LevelSign level={study.serviceLevel} />
-          </h3>
-          <p className="muted small">
-            {study.modality} · {formatDate(study.studyDate)}
-          </p>
-        </div>
-        {moving && (
-          <strong className="sending-percent numbers">{percent(study.bytesSent, study.totalBytes)} %</strong>
-        )}
-        {over && study.phase !== 'failed' && (
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Take ${study.patientName} off this list`}
-            onClick={() => engine.dismiss(study.id)}
-          >
-            <Icon name="close" />
-          </button>
-        )}
-      </div>
+      <SendingHead
+        study={study}
+        moving={moving}
+        onDismiss={over && study.phase !== 'failed' ? () => engine.dismiss(study.id) : undefined}
+      />
       {moving && (
         <>
           <Progress
@@ -81,33 +63,81 @@ export function SendingCard({ study, delivery }: SendingCardProps) {
         )}
       </div>
       {asking && (
-        <Dialog
-          title={`Cancel ${study.patientName}?`}
-          onDismiss={() => setAsking(false)}
-          actions={
-            <>
-              <button type="button" className="button" onClick={() => setAsking(false)}>
-                Keep sending
-              </button>
-              <button
-                type="button"
-                className="button button-danger"
-                onClick={() => {
-                  setAsking(false);
-                  void engine.cancel(study.id);
-                }}
-              >
-                Cancel this study
-              </button>
-            </>
-          }
-        >
-          <p>
-            What has arrived is removed from the server, and nothing of this study goes to the PACS. The files
-            on this device stay as they are.
-          </p>
-        </Dialog>
+        <CancelDialog
+          patientName={study.patientName}
+          onKeep={() => setAsking(false)}
+          onCancel={() => {
+            setAsking(false);
+            void engine.cancel(study.id);
+          }}
+        />
       )}
     </article>
+  );
+}
+
+interface SendingHeadProps {
+  study: SendingStudy;
+  moving: boolean;
+  /** Undefined while the study has to stay on the list. */
+  onDismiss: (() => void) | undefined;
+}
+
+/** Whose study it is and how far. */
+function SendingHead({ study, moving, onDismiss }: SendingHeadProps) {
+  return (
+    <div className="sending-head">
+      <div className="study-words">
+        <h3 className="study-name row">
+          <span>{study.patientName}</span> <LevelSign level={study.serviceLevel} />
+        </h3>
+        <p className="muted small">
+          {study.modality} · {formatDate(study.studyDate)}
+        </p>
+      </div>
+      {moving && (
+        <strong className="sending-percent numbers">{percent(study.bytesSent, study.totalBytes)} %</strong>
+      )}
+      {onDismiss && (
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={`Take ${study.patientName} off this list`}
+          onClick={onDismiss}
+        >
+          <Icon name="close" />
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface CancelDialogProps {
+  patientName: string;
+  onKeep(): void;
+  onCancel(): void;
+}
+
+function CancelDialog({ patientName, onKeep, onCancel }: CancelDialogProps) {
+  return (
+    <Dialog
+      title={`Cancel ${patientName}?`}
+      onDismiss={onKeep}
+      actions={
+        <>
+          <button type="button" className="button" onClick={onKeep}>
+            Keep sending
+          </button>
+          <button type="button" className="button button-danger" onClick={onCancel}>
+            Cancel this study
+          </button>
+        </>
+      }
+    >
+      <p>
+        What has arrived is removed from the server, and nothing of this study goes to the PACS. The files on
+        this device stay as they are.
+      </p>
+    </Dialog>
   );
 }

@@ -45,6 +45,16 @@ it('says that it is safe once sent, and delivered only when the PACS has confirm
   expect(sendingWords(sent, delivery).words).toMatch(/^Delivered, 480 of 480 confirmed/);
 });
 
+it('does not show a delivery with files left out, or a PACS that is closed to us, as plain success', () => {
+  const sent = { ...study, phase: 'sent' as const };
+  const inPart = sendingWords(sent, { ...delivery, filesRejected: 2 });
+  expect(inPart.tone).toBe('caution');
+  expect(inPart.words).toContain('2 files were left out');
+  const problem = { code: 'X', title: 'x', detail: 'The PACS denies access.' };
+  const waiting = { ...delivery, status: 'delivering' as const, waitingFor: 'pacs' as const, problem };
+  expect(sendingWords(sent, waiting)).toEqual({ tone: 'waiting', words: problem.detail });
+});
+
 it('speaks of progress in tenths only', () => {
   const none = new Map<string, UploadSummary>();
   const spoken = spokenProgress([study], none);

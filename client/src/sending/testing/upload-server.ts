@@ -25,8 +25,8 @@ export class UploadServer {
   readonly uploads: TestUpload[] = [];
   /** Every tus request, as `METHOD status`. */
   readonly tusRequests: string[] = [];
-  /** Called first for each request; answers or destroys it itself when it returns true. */
-  intercept: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
+  /** Called first for each request; answers or destroys it itself when it says true. May hold the request back. */
+  intercept: (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean> = () => false;
   openFiles = 0;
   mostOpenFiles = 0;
   readonly #tus: Server;
@@ -67,7 +67,7 @@ export class UploadServer {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (this.intercept(request, response)) return;
+    if (await this.intercept(request, response)) return;
     const path = request.url ?? '';
     if (path.startsWith('/files')) return this.#handleTus(request, response);
     const body = await readBody(request);
