@@ -1,8 +1,12 @@
-import { statSync } from 'node:fs';
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import path from 'node:path';
-import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, jwtVerify, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { projectRoot } from '../scripts/project-root.js';
 import { ApiClient } from './support/api-client.js';
+import { ServiceProcess } from './support/service-process.js';
 import { type Stack, startStack } from './support/stack.js';
 
 const PASSWORD = 'Correct-horse-7-battery';
@@ -112,6 +116,16 @@ describe('accounts', () => {
     expect((await refresh(second)).status).toBe(401);
   });
 
+  it('leaves no token alive when an old one is used again while the newest is exchanged', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      const old = (await login('first', '?tokenDelivery=body')).body.refreshToken;
+      const newest = (await refresh(old)).body.refreshToken;
+      const answers = await Promise.all([refresh(newest), refresh(old), refresh(newest), refresh(old)]);
+      const alive = answers.flatMap(({ status, body }) => (status === 200 ? [body.refreshToken] : []));
+      for (const token of [newest, ...alive]) expect((await refresh(token)).status).toBe(401);
+    }
+  });
+
   it('ends the session at logout', async () => {
     const { refreshToken } = (await login('first', '?tokenDelivery=body')).body;
     expect((await anybody.post('/api/v1/auth/logout', { refreshToken })).status).toBe(204);
@@ -147,6 +161,27 @@ describe('accounts', () => {
     expect(payload.exp! - payload.iat!).toBe(3600);
   });
 
+  it('lets in no token of another kind than the two it makes', async () => {
+    const me = (await login('first')).body;
+    const key = createPrivateKey(readFileSync(path.join(stack.dataDir, 'keys', 'jwt-private-key.pem')));
+    const { sub } = decodeJwt(me.accessToken);
+    const status = async (audience: string | string[], claims = {}) => {
+      const token = await new SignJWT(claims)
+        .setProtectedHeader({ alg: 'RS256' })
+        .setIssuer('relaypacs')
+        .setAudience(audience)
+        .setSubject(sub!)
+        .setExpirationTime('5m')
+        .sign(key);
+      const headers = { authorization: `Bearer ${token}` };
+      return (await anybody.request('GET', '/api/v1/me', { headers })).status;
+    };
+    expect(await status('relaypacs:api')).toBe(200);
+    expect(await status('relaypacs:upload')).toBe(401);
+    expect(await status(['relaypacs:upload', 'elsewhere'], { uploadId: 'x' })).toBe(401);
+    expect(await status('elsewhere')).toBe(401);
+  });
+
   it('keeps its keys in files only it can read', () => {
     for (const name of ['jwt-private-key.pem', 'dedupe-secret']) {
       expect(statSync(path.join(stack.dataDir, 'keys', name)).mode & 0o777).toBe(0o600);
@@ -168,17 +203,95 @@ describe('accounts', () => {
   });
 });
 
-describe('sign-in attempts', () => {
-  it('are limited to five a minute from one address', async () => {
-    const limited = await startStack({ worker: false, env: { RATE_LIMIT_DISABLED: '0' } });
+describe('what the server cannot take', () => {
+  /** Sends bytes as they are and returns everything that comes back until the server closes. */
+  const raw = (bytes: string) =>
+    new Promise<string>((resolve, reject) => {
+      const { hostname, port } = new URL(stack.baseUrl);
+      const socket = connect(Number(port), hostname, () => socket.write(bytes));
+      let answer = '';
+      socket.setEncoding('utf8').on('data', (text) => {
+        answer += text;
+      });
+      socket.on('close', () => resolve(answer)).on('error', reject);
+    });
+
+  it.each([
+    ['no HTTP at all', 'HELLO\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+    [
+      'headers without end',
+      `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(20_000)}\r\n\r\n`,
+      431,
+      'HEADERS_TOO_LARGE',
+    ],
+    [
+      'an address that is none',
+      'GET http://[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      400,
+      'MALFORMED_REQUEST',
+    ],
+    ['no host', 'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'MALFORMED_REQUEST'],
+  ])('is answered as a problem: %s', async (_what, bytes, status, code) => {
+    const answer = await raw(bytes);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(head).toMatch(/^content-type: application\/problem\+json/im);
+    const problem = JSON.parse(body.slice(body.indexOf('{'), body.lastIndexOf('}') + 1));
+    expect(problem).toMatchObject({ status, code, requestId: expect.any(String) });
+    expect(head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`);
+  });
+
+  it('is a body of more than 64 KB, but for the digests of an upload of somebody signed in', async () => {
+    const large = { username: 'x', password: 'y'.repeat(70_000) };
+    expect((await anybody.post('/api/v1/auth/login', large)).status).toBe(413);
+    const path = '/api/v1/uploads/0199a0a0-0000-7000-8000-000000000000/complete';
+    expect((await anybody.post(path, large)).status).toBe(401);
+    const jane = await ApiClient.signUp(stack.baseUrl);
+    expect((await jane.post(path, large)).status).toBe(404);
+    expect((await jane.post('/api/v1/uploads', large)).status).toBe(413);
+  });
+
+  it('is a control character in a name', async () => {
+    const answer = await anybody.post('/api/v1/auth/login', { username: 'a\0b', password: 'x' });
+    expect(answer.body).toMatchObject({ status: 422, errors: [{ path: 'username' }] });
+  });
+
+  it.each(['server', 'worker'])('is a wrong variable: the %s ends with a sentence for each', async (name) => {
+    const log = path.join(stack.dataDir, `wrong-${name}.log`);
+    const env = { DATABASE_URL: stack.databaseUrl, LOG_LEVEL: 'loud', TRUST_PROXY: 'banana' };
+    const service = new ServiceProcess(name, path.join(projectRoot, name, 'dist', 'main.js'), env, log);
+    await expect(service.start()).rejects.toThrow('ended with 1');
+    expect(service.log.trim().split('\n')).toEqual([
+      expect.stringMatching(/^TRUST_PROXY must be .*"banana"/),
+      expect.stringMatching(/^LOG_LEVEL must be one of .*"loud"/),
+    ]);
+  });
+});
+
+describe('attempts from one address', () => {
+  it('are limited to five sign-ins and ten new accounts a minute', async () => {
+    const limited = await startStack({
+      worker: false,
+      env: { RATE_LIMIT_DISABLED: '0', PUBLIC_URL: 'https://relay.example.org', CORS_ORIGINS: '*' },
+    });
     try {
       const guest = ApiClient.anonymous(limited.baseUrl);
+      const out = await guest.post('/api/v1/auth/logout');
+      expect(out.headers.get('set-cookie')).toMatch(/HttpOnly; Secure; SameSite=Strict/);
       const attempt = () => guest.post('/api/v1/auth/login', { username: 'x', password: 'y' });
       for (let i = 0; i < 5; i += 1) expect((await attempt()).status).toBe(401);
       const sixth = await attempt();
       expect(sixth.body).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
       expect(Number(sixth.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(sixth.headers.get('ratelimit')).toMatch(/limit=5/);
+      expect(sixth.headers.get('ratelimit-limit')).toBe('5');
+      expect(sixth.headers.get('ratelimit-remaining')).toBe('0');
+      expect(Number(sixth.headers.get('ratelimit-reset'))).toBeGreaterThan(0);
+      expect(sixth.headers.get('access-control-expose-headers')).toContain('RateLimit-Remaining');
+
+      const join = (i: number) =>
+        guest.post('/api/v1/auth/register', account(`join${i}`, { password: 'weak' }));
+      for (let i = 0; i < 10; i += 1) expect((await join(i)).status).toBe(422);
+      expect((await join(11)).body).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
     } finally {
       await limited.stop();
     }

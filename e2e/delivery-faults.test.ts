@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
+import { deliverStudy } from '../worker/src/delivery/deliver-study.js';
+import { RENEW_MS, RowClaim } from '../worker/src/row-claim.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Exchange, FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
 import { tally } from './support/stow-recorder.js';
@@ -52,6 +54,12 @@ async function deliverOnce({ studyId }: TestStudy) {
   return fixture.study(studyId);
 }
 
+/** As {@link deliverOnce}, without the wait before it. */
+async function deliverAtOnce(study: TestStudy) {
+  await fixture.db('studies').where({ id: study.studyId }).update({ nextAttemptAt: null });
+  return deliverOnce(study);
+}
+
 /** The first STOW-RS request meets the fault, the following ones do not. */
 function firstStow(fault: (exchange: Exchange) => Promise<void> | void): void {
   pacs.fault = async (exchange) => {
@@ -82,6 +90,25 @@ it('does not send again what was stored when the answer was lost', async () => {
   });
   expect(await deliver(study)).toMatchObject({ status: 'delivered' });
   expect(tally(pacs.arrived)).toEqual(onceEach(study));
+});
+
+it('does not take the image of another sender for its own because it had begun to send', async () => {
+  const study = await fixture.addUpload(makeStudy(3));
+  const [own, other] = [study.objects[0]!, study.objects[1]!];
+  // Not one byte of it is read, and yet it counts as sent.
+  pacs.fault = ({ kind, request }) => {
+    if (kind === 'stow') request.socket.destroy();
+    return kind === 'stow';
+  };
+  expect(await deliverOnce(study)).toMatchObject({ status: 'delivering', waitingFor: 'pacs' });
+  expect((await fixture.instances(study.studyId)).every(({ sends }) => sends > 0)).toBe(true);
+  pacs.fault = () => false;
+  pacs.hold({ sopInstanceUid: own.sopInstanceUid, bytes: Buffer.from(own.bytes) });
+  const foreign = makeSlice({ ...study, sopInstanceUid: other.sopInstanceUid, instanceNumber: 77 });
+  pacs.hold({ sopInstanceUid: other.sopInstanceUid, bytes: Buffer.from(foreign) });
+  expect(await deliver(study)).toMatchObject({ status: 'failed', problem: { code: 'CONFLICT' } });
+  expect(await statuses(study)).toEqual({ verified: 2, failed: 1 });
+  expect(pacs.arrived).toEqual([uidOf(study, 2)]);
 });
 
 it('waits as long as a busy PACS asks', async () => {
@@ -281,16 +308,44 @@ it('keeps the others going when one image breaks the PACS each time, and gives u
     response.writeHead(500, { 'Content-Type': 'text/plain' }).end('java.lang.OutOfMemoryError');
     return true;
   };
-  const noWait = () => fixture.db('studies').where({ id: study.studyId }).update({ nextAttemptAt: null });
-  for (let attempt = 1; attempt <= 4; attempt += 1) {
-    expect(await deliverOnce(study)).toMatchObject({ status: 'delivering', waitingFor: 'pacs' });
-    await noWait();
+  for (let attempt = 1; attempt <= 30; attempt += 1) {
+    expect(await deliverAtOnce(study)).toMatchObject({ status: 'delivering', waitingFor: 'pacs' });
   }
   expect(await statuses(study)).toMatchObject({ pending: 1, stored: 24 });
-  const instances = await fixture.instances(study.studyId);
-  await fixture.db('instances').where({ id: instances[0]!.id }).update({ sends: 19 });
-  expect(await deliverOnce(study)).toMatchObject({ status: 'failed', problem: { code: 'PACS_BREAKS_DOWN' } });
+  // The PACS stores other studies all the while: it is this image.
+  let last = await fixture.study(study.studyId);
+  for (let other = 0; other < 10 && last.status === 'delivering'; other += 1) {
+    const [job] = await fixture.takeJobs();
+    await deliver(await fixture.addUpload(makeStudy(1)));
+    await fixture.transact(async (unit) => unit.enqueue(job!));
+    last = await deliverAtOnce(study);
+  }
+  expect(last).toMatchObject({ status: 'failed', problem: { code: 'PACS_BREAKS_DOWN' } });
   expect(await statuses(study)).toEqual({ verified: 24, failed: 1 });
+
+  await fixture.retry(study);
+  expect(await deliverOnce(study)).toMatchObject({ status: 'delivering', waitingFor: 'pacs' });
+  pacs.fault = () => false;
+  expect(await deliverAtOnce(study)).toMatchObject({ status: 'delivered', problem: null });
+});
+
+it.each([
+  ['answers every store with 500', 1],
+  ['breaks every connection', 3],
+])('never blames the images of a PACS that %s', async (what, count) => {
+  const study = await fixture.addUpload(makeStudy(count));
+  pacs.fault = ({ kind, request, response }) => {
+    if (kind !== 'stow') return false;
+    if (what.endsWith('500')) response.writeHead(500).end('No space left on device');
+    else request.socket.destroy();
+    return true;
+  };
+  for (let attempt = 1; attempt <= 45; attempt += 1) {
+    expect(await deliverAtOnce(study)).toMatchObject({ status: 'delivering', waitingFor: 'pacs' });
+  }
+  expect(Math.max(...(await fixture.instances(study.studyId)).map(({ sends }) => sends))).toBeGreaterThan(20);
+  pacs.fault = () => false;
+  expect(await deliverAtOnce(study)).toMatchObject({ status: 'delivered' });
 });
 
 it('waits until a PACS is configured', async () => {
@@ -351,4 +406,34 @@ it('keeps its claim through a long request', async () => {
     response.end(stowAnswer([{ '00081155': { vr: 'UI', Value: [uidOf(study, 0)] } }], []));
   });
   expect(await deliver(study)).toMatchObject({ status: 'delivered' });
+});
+
+it('loses a claim that was taken from it for good, even when the row is free again', async () => {
+  const { studyId } = await fixture.addUpload(makeStudy(1));
+  await fixture.takeJobs();
+  const claim = await RowClaim.take(fixture.db, fixture.transact, 'studies', studyId);
+  await fixture.db('studies').where({ id: studyId }).update({ claimedBy: null, claimExpiresAt: null });
+  await once(claim!.lost, 'abort', { signal: AbortSignal.timeout(15_000) });
+  expect(await fixture.study(studyId)).toMatchObject({ claimedBy: null });
+  await claim!.release();
+});
+
+it('leaves nothing behind when the database goes away in the middle', async () => {
+  const study = await fixture.addUpload(makeStudy(3));
+  await fixture.takeJobs();
+  const doomed = new DeliveryFixture(postgres.url, fixture.storage.directory);
+  const started = vi.spyOn(globalThis, 'setInterval');
+  const ended = vi.spyOn(globalThis, 'clearInterval');
+  firstStow(async ({ request, response }) => {
+    await pacs.takeIn(request);
+    await doomed.close();
+    response.end(stowAnswer([{ '00081155': { vr: 'UI', Value: [uidOf(study, 0)] } }], []));
+  });
+  // An unhandled rejection would fail the run.
+  await expect(deliverStudy(doomed.deps({ url: pacs.url }), study.studyId)).rejects.toThrow();
+  const renewals = started.mock.results.filter((_, call) => started.mock.calls[call]?.[1] === RENEW_MS);
+  expect(renewals).toHaveLength(1);
+  expect(ended).toHaveBeenCalledWith(renewals[0]?.value);
+  started.mockRestore();
+  ended.mockRestore();
 });

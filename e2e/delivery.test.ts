@@ -8,9 +8,9 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
 import { type DeliveryDeps, deliverStudy } from '../worker/src/delivery/deliver-study.js';
-import { DicomwebClient } from '../worker/src/delivery/dicomweb-client.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
+import { orthancDigests } from './support/orthanc-contents.js';
 import { RecordingProxy } from './support/recording-proxy.js';
 import { tally } from './support/stow-recorder.js';
 
@@ -43,16 +43,9 @@ const auth = () => ({ mode: 'basic' as const, username: orthanc.username, passwo
 const deps = (more: Partial<DeliveryDeps> = {}) => fixture.deps({ url: proxy.url, auth: auth() }, more);
 
 /** SHA-256 of each object as Orthanc hands it out; empty for one it does not hold. */
-async function digestsInOrthanc(study: TestStudy): Promise<string[]> {
-  const client = new DicomwebClient({ url: orthanc.url, auth: auth(), timeoutMs: 10_000 });
-  const digests = [];
-  for (const { sopInstanceUid } of study.objects) {
-    const uids = [study.studyInstanceUid, study.seriesInstanceUid, sopInstanceUid] as const;
-    const digest = await client.retrieveSha256(...uids, new AbortController().signal);
-    digests.push(digest?.toString('hex') ?? '');
-  }
-  client.close();
-  return digests;
+async function digestsInOrthanc({ studyInstanceUid, objects }: TestStudy): Promise<string[]> {
+  const digests = await orthancDigests(orthanc, studyInstanceUid);
+  return objects.map(({ sopInstanceUid }) => digests.get(sopInstanceUid) ?? '');
 }
 
 const digestsSent = (study: TestStudy) =>

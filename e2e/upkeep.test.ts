@@ -1,4 +1,4 @@
-import { access, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
@@ -111,4 +111,42 @@ it('removes old bytes that no record refers to, and nothing else', async () => {
   expect(await isStored(orphan)).toBe(false);
   expect(await isStored(young)).toBe(true);
   expect(await isStored(location)).toBe(true);
+});
+
+it('goes on with the other uploads when the bytes of one cannot be removed', async () => {
+  const [stuck, fine] = [await jane.announce(), await jane.announce()];
+  const locations = [];
+  for (const upload of [stuck, fine]) {
+    locations.push((await jane.createFile(upload, new Uint8Array(5), 'a')).headers.get('location'));
+    await platform
+      .db('uploads')
+      .where({ id: upload.id })
+      .update({ status: 'cancelled', endedAt: new Date() });
+  }
+  const obstacle = path.join(stack.dataDir, 'storage', String(locations[0]?.split('/').at(-1)));
+  await rm(obstacle);
+  await mkdir(obstacle);
+  await removeBytes(platform);
+  expect(await isStored(locations[1]!)).toBe(false);
+  const emptied = await platform.db('uploads').whereIn('id', [stuck.id, fine.id]).orderBy('id');
+  expect(emptied.map(({ bytesRemovedAt }) => bytesRemovedAt !== null)).toEqual([false, true]);
+  await rm(obstacle, { recursive: true });
+  expect(await removeBytes(platform)).toBeGreaterThan(0);
+});
+
+it('goes on with the other uploads when one cannot be ended', async () => {
+  const [stuck, fine] = [await jane.announce(), await jane.announce()];
+  await platform
+    .db('uploads')
+    .whereIn('id', [stuck.id, fine.id])
+    .update({ expiresAt: new Date(0) });
+  await platform.db.raw(
+    `ALTER TABLE uploads ADD CONSTRAINT stuck CHECK (id <> '${stuck.id}' OR status <> 'expired')`,
+  );
+  await expireUploads(platform);
+  expect((await jane.upload(fine.id)).status).toBe('expired');
+  expect((await jane.upload(stuck.id)).status).toBe('created');
+  await platform.db.raw('ALTER TABLE uploads DROP CONSTRAINT stuck');
+  await expireUploads(platform);
+  expect((await jane.upload(stuck.id)).status).toBe('expired');
 });

@@ -1,4 +1,5 @@
 import type { UploadDetail, UploadList } from '@relaypacs/core/contract/uploads.js';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { type Stack, startStack } from './support/stack.js';
@@ -71,6 +72,31 @@ describe('announcing an upload', () => {
     expect((await other.post('/api/v1/uploads', { ...announcement, force_upload: true })).status).toBe(201);
     const otherDay = { ...announcement, studyDate: '2026-03-05' };
     expect((await other.post('/api/v1/uploads', otherDay)).status).toBe(201);
+  });
+
+  it('warns all but the first of several that come at once', async () => {
+    const hasty = await ApiClient.signUp(stack.baseUrl);
+    // Several rounds: in the first the connections are still being made, one after the other.
+    for (const modality of ['CT', 'MR', 'US', 'DX']) {
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, () => hasty.post('/api/v1/uploads', { ...announcement, modality })),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+    }
+  });
+
+  it('refuses dates that no calendar has and text that no database keeps', async () => {
+    for (const wrong of [
+      { studyDate: '0000-01-01' },
+      { patientBirthDate: '0000-01-01' },
+      { patientName: 'a\0b' },
+    ]) {
+      const { body } = await jane.post('/api/v1/uploads', { ...announcement, ...wrong });
+      expect(body).toMatchObject({ status: 422, errors: [{ path: Object.keys(wrong)[0] }] });
+    }
+    for (const query of ['q=%00', 'from=0000-01-01', 'to=0000-01-01', 'cursor=%00', 'userId=%00']) {
+      expect((await jane.get(`/api/v1/uploads?${query}`)).body).toMatchObject({ status: 422 });
+    }
   });
 
   it("does not tell of other people's uploads when it warns", async () => {
@@ -180,6 +206,45 @@ describe('looking at uploads', () => {
   });
 });
 
+describe('a stream of events', () => {
+  /** Opens one; `ended` resolves when the server ends it. */
+  const open = async (client: ApiClient) => {
+    const stop = new AbortController();
+    const response = await fetch(`${stack.baseUrl}/api/v1/events`, {
+      headers: { authorization: `Bearer ${client.token}` },
+      signal: stop.signal,
+    });
+    const stream = { isOpen: true, close: () => stop.abort() };
+    response.body!.pipeTo(new WritableStream()).then(
+      () => {
+        stream.isOpen = false;
+      },
+      () => {},
+    );
+    return stream;
+  };
+
+  it('ends when the account has twenty newer ones', async () => {
+    const streams: Awaited<ReturnType<typeof open>>[] = [];
+    for (let i = 0; i < 21; i += 1) streams.push(await open(jane));
+    await expect.poll(() => streams.map((stream) => stream.isOpen).indexOf(true)).toBe(1);
+    expect(streams.slice(1).every((stream) => stream.isOpen)).toBe(true);
+    for (const stream of streams) stream.close();
+  });
+
+  it('ends when the account is disabled, well before its token runs out', async () => {
+    const leaver = await ApiClient.signUp(stack.baseUrl);
+    const [gone, stays] = [await open(leaver), await open(jane)];
+    const db = new pg.Client({ connectionString: stack.databaseUrl });
+    await db.connect();
+    await db.query(`UPDATE users SET status = 'disabled' WHERE username = $1`, [leaver.username]);
+    await db.end();
+    await expect.poll(() => gone.isOpen, { timeout: 25_000 }).toBe(false);
+    expect(stays.isOpen).toBe(true);
+    stays.close();
+  });
+});
+
 describe('ending the transfer', () => {
   it('completes by itself with the last file, and completing again changes nothing', async () => {
     const upload = await jane.announce({ fileCount: 2, totalBytes: 20 });
@@ -213,6 +278,37 @@ describe('ending the transfer', () => {
       files: [{ id: file.id, size: 11 }],
     });
     expect(answer.body).toMatchObject({ status: 409, code: 'CHECKSUM_CONFLICT', fileId: file.id });
+  });
+
+  it('takes the digests of very many files without holding others up', async () => {
+    const count = 20_000;
+    const upload = await jane.announce({ fileCount: count, totalBytes: count });
+    const db = new pg.Client({ connectionString: stack.databaseUrl });
+    await db.connect();
+    try {
+      await db.query(
+        `INSERT INTO upload_files (id, upload_id, filename, size, status)
+         SELECT gen_random_uuid(), $1, 'f' || n, 1, 'received' FROM generate_series(1, $2::int) AS n`,
+        [upload.id, count],
+      );
+      const { rows } = await db.query<{ id: string }>('SELECT id FROM upload_files WHERE upload_id = $1', [
+        upload.id,
+      ]);
+      const sha256 = 'ab'.repeat(32);
+      const files = rows.map(({ id }) => ({ id, size: 1, sha256 }));
+      const started = performance.now();
+      const answer = await jane.post(`/api/v1/uploads/${upload.id}/complete`, { files });
+      expect(answer.status).toBe(202);
+      expect(performance.now() - started).toBeLessThan(5000);
+      const { rows: kept } = await db.query(
+        `SELECT count(*)::int AS count FROM upload_files
+         WHERE upload_id = $1 AND announced_sha256 = decode($2, 'hex') AND announced_md5 IS NULL`,
+        [upload.id, sha256],
+      );
+      expect(kept).toEqual([{ count }]);
+    } finally {
+      await db.end();
+    }
   });
 
   it('gives the owner a fresh token while the upload is open', async () => {

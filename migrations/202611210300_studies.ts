@@ -49,11 +49,14 @@ export async function up(knex: Knex): Promise<void> {
     table.text('status').notNullable().checkIn(['pending', 'stored', 'warning', 'failed', 'verified']);
     table.jsonb('problem');
     table.integer('sends').notNullable().defaultTo(0);
+    table.integer('lone_breaks').notNullable().defaultTo(0);
+    table.timestamp('broke_at');
     table.timestamp('stored_at');
     table.timestamp('verified_at');
     table.unique(['study_id', 'sop_instance_uid']);
     table.index(['study_id', 'status']);
     table.index(['upload_file_id']);
+    table.index(['stored_at']);
   });
 }
 

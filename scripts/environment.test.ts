@@ -41,6 +41,7 @@ describe('what npm start runs', () => {
 
   it.each([
     [{ PORT: 'http' }, 'PORT'],
+    [{ LOG_TO_TERMINAL: 'yes' }, 'LOG_TO_TERMINAL'],
     [{ SANDBOX_PORT: '70000' }, 'SANDBOX_PORT'],
     [{ PORT: '8042' }, 'SANDBOX_PORT'],
     [{ PACS_URL: 'pacs.example.org' }, 'PACS_URL'],

@@ -38,7 +38,7 @@ export function readStartPlan(env: Environment): StartPlan {
     config,
     embedded,
     sandbox: runsSandbox ? sandbox : undefined,
-    logToTerminal: env.LOG_TO_TERMINAL === '1',
+    logToTerminal: readFlag('LOG_TO_TERMINAL', env.LOG_TO_TERMINAL || '0'),
   };
 }
 
@@ -64,6 +64,11 @@ export function serviceEnvironment(
       SANDBOX_DIR: sandbox.dir,
     }),
   };
+}
+
+function readFlag(name: string, text: string): boolean {
+  if (text !== '0' && text !== '1') throw new ConfigError(`${name} must be one of 0, 1, but is "${text}".`);
+  return text === '1';
 }
 
 function readPort(name: string, text: string): number {

@@ -1,5 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { loadDatabaseUrl } from '@relaypacs/core/config.js';
+import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { runMigrations } from 'bullmq';
 import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
@@ -52,11 +54,6 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 if (isMainModule(import.meta.url)) {
-  const url = process.env.DATABASE_URL;
-  if (!url) {
-    console.error('DATABASE_URL names the database to migrate; it is not set.');
-    process.exit(2);
-  }
-  const names = await migrate(url);
+  const names = await migrate(configOrExit(loadDatabaseUrl));
   console.log(names.length === 0 ? 'The database is up to date.' : `Migrated: ${names.join(', ')}`);
 }

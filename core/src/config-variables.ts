@@ -33,7 +33,7 @@ const VARIABLES = {
   PACS_URL: {
     default: 'sandbox PACS',
     meaning:
-      'DICOMweb root of the PACS, for example `https://pacs.example.org/dicom-web`. With `DATABASE_URL` set and this unset, uploads are kept and wait.',
+      'DICOMweb root of the PACS, for example `https://pacs.example.org/dicom-web`, without user and password. With `DATABASE_URL` set and this unset, uploads are kept and wait.',
   },
   PACS_AUTH: { default: 'none', meaning: '`none` (no Authorization header at all), `basic` or `bearer`.' },
   PACS_USERNAME: { default: '', meaning: 'User for `basic`.', secret: true },
@@ -56,7 +56,8 @@ const VARIABLES = {
   },
   BYTES_GRACE_HOURS: {
     default: '24',
-    meaning: 'How long the bytes stay after an upload has ended (delivered, rejected, cancelled or expired).',
+    meaning:
+      'How long the bytes stay after an upload was delivered or rejected. Those of a cancelled or expired one go at once, those of a failed one stay.',
   },
   REGISTRATION: { default: 'open', meaning: '`open` or `closed` (the first account can always be made).' },
   CORS_ORIGINS: {
@@ -65,10 +66,12 @@ const VARIABLES = {
   },
   TRUST_PROXY: {
     default: '0',
-    meaning: 'Number of proxies in front, or their addresses, so that client addresses are right.',
+    meaning:
+      'Number of proxies in front, or their addresses (IP, CIDR, `loopback`, `linklocal`, `uniquelocal`; separated by commas), so that client addresses are right.',
   },
   RATE_LIMIT_DISABLED: { default: '0', meaning: '`1` turns every rate limit off, for load tests.' },
   RATE_LIMIT_LOGIN_PER_MINUTE: { default: '5', meaning: 'Sign-in attempts per minute and address.' },
+  RATE_LIMIT_REGISTER_PER_MINUTE: { default: '10', meaning: 'New accounts per minute and address.' },
   RATE_LIMIT_UPLOAD_INIT_PER_MINUTE: { default: '20', meaning: 'New uploads per minute and user.' },
   JWT_PRIVATE_KEY: {
     default: 'made on first start in DATA_DIR/keys',
@@ -83,6 +86,10 @@ const VARIABLES = {
   INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
   DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
   LOG_LEVEL: { default: 'info', meaning: '`error`, `warn`, `info` or `debug`.' },
+  LOG_TO_TERMINAL: {
+    default: '0',
+    meaning: '`1` lets `npm start` show every log line of the services on the terminal.',
+  },
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;

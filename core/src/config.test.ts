@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from './config.js';
+import { ConfigError, loadConfig, loadDatabaseUrl } from './config.js';
 
 const minimal = { DATABASE_URL: 'postgres://u:p@127.0.0.1:5432/d' };
 const complaint = (env: Record<string, string>) => {
@@ -41,13 +41,30 @@ describe('the configuration', () => {
     [{ PACS_URL: 'ftp://pacs' }, /^PACS_URL must be a URL/],
     [{ REDIS_URL: 'localhost:6379' }, /^REDIS_URL /],
     [{ CORS_ORIGINS: 'https://a.example/path' }, /^CORS_ORIGINS /],
-    [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY /],
+    [{ TRUST_PROXY: 'true' }, /^TRUST_PROXY .*trust anybody/],
+    [{ TRUST_PROXY: 'banana' }, /^TRUST_PROXY .*"banana"/],
+    [{ TRUST_PROXY: 'loopback, 10.0.0.0/33' }, /^TRUST_PROXY .*"10\.0\.0\.0\/33"/],
+    [{ TRUST_PROXY: '10.0.0.1/' }, /^TRUST_PROXY /],
+    [{ RATE_LIMIT_REGISTER_PER_MINUTE: '0' }, /^RATE_LIMIT_REGISTER_PER_MINUTE /],
     [{ STORAGE: 'tape' }, /^STORAGE must be one of file/],
     [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL /],
     [{ DATABASE_URL: '' }, /^DATABASE_URL is needed/],
     [{ PACS_URL: 'http://p/dicom-web', PACS_AUTH: 'basic', PACS_USERNAME: 'u' }, /^PACS_PASSWORD is needed/],
   ])('refuses %j with a sentence that names the variable', (env, expected) => {
     expect(complaint(env)).toMatch(expected);
+  });
+
+  it.each(['2', 'loopback', '10.0.0.1', '10.0.0.0/8, uniquelocal', 'fd00::/8', '::1/128'])(
+    'trusts the proxies of TRUST_PROXY=%s',
+    (value) => {
+      expect(complaint({ TRUST_PROXY: value })).toBeUndefined();
+    },
+  );
+
+  it('refuses a password inside PACS_URL without repeating it', () => {
+    const refused = complaint({ PACS_URL: 'https://user:hunter2@pacs.example.org/dicom-web' });
+    expect(refused).toMatch(/^PACS_URL must not hold .*PACS_USERNAME/);
+    expect(refused).not.toContain('hunter2');
   });
 
   it('tells everything that is wrong at once', () => {
@@ -58,6 +75,13 @@ describe('the configuration', () => {
     const secret = 'mysql://root:hunter2@db/x';
     expect(complaint({ DATABASE_URL: secret })).toMatch(/^DATABASE_URL must be/);
     expect(complaint({ DATABASE_URL: secret })).not.toContain('hunter2');
+  });
+
+  it('finds the database alone, in the variable or in the file that DATABASE_URL_FILE names', () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'relay-')), 'url');
+    writeFileSync(file, `${minimal.DATABASE_URL}\n`);
+    expect(loadDatabaseUrl({ DATABASE_URL_FILE: file, PORT: 'x' })).toBe(minimal.DATABASE_URL);
+    expect(() => loadDatabaseUrl({})).toThrow(/^DATABASE_URL is needed/);
   });
 
   it('reads a secret from the file that NAME_FILE names', () => {

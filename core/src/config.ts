@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { CONFIG_VARIABLES, type VariableName } from './config-variables.js';
 
@@ -42,7 +43,12 @@ export interface Config {
   registration: 'open' | 'closed';
   cors: { origins: string[] };
   trustProxy: string | number | boolean;
-  rateLimits: { disabled: boolean; loginPerMinute: number; uploadInitPerMinute: number };
+  rateLimits: {
+    disabled: boolean;
+    loginPerMinute: number;
+    registerPerMinute: number;
+    uploadInitPerMinute: number;
+  };
   keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
   worker: { intakeConcurrency: number; deliveryConcurrency: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug' };
@@ -128,6 +134,12 @@ function readPacs(reader: Reader): Config['pacs'] {
   const mode = reader.choice('PACS_AUTH', ['none', 'basic', 'bearer'], 'none');
   const timeoutMs = reader.number('PACS_TIMEOUT_SECONDS', 60, 1, 3600) * 1000;
   if (!url) return undefined;
+  const { username, password } = new URL(url);
+  if (username !== '' || password !== '') {
+    reader.complaints.push(
+      'PACS_URL must not hold a user or password; set PACS_AUTH=basic, PACS_USERNAME and PACS_PASSWORD.',
+    );
+  }
   const secret = (name: 'PACS_USERNAME' | 'PACS_PASSWORD' | 'PACS_TOKEN') => {
     const value = reader.text(name);
     if (value === undefined) reader.complaints.push(`${name} is needed because PACS_AUTH is ${mode}.`);
@@ -141,16 +153,48 @@ function readPacs(reader: Reader): Config['pacs'] {
   return { url, auth: { mode: 'none' }, timeoutMs };
 }
 
+/** What `trust proxy` of Express understands besides a number: an address, a network, or a name of networks. */
+function isProxyAddress(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = address.includes('%') ? 0 : isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
+  );
+}
+
 function readTrustProxy(reader: Reader): Config['trustProxy'] {
   const value = reader.text('TRUST_PROXY');
   if (value === undefined || value === '0' || value === 'false') return false;
   if (/^\d+$/.test(value)) return Number(value);
-  if (value === 'true') {
-    reader.complaints.push(
-      'TRUST_PROXY must be a number of proxies or their addresses; "true" would trust anybody.',
-    );
+  const addresses = value.split(',').map((address) => address.trim());
+  const wrong = addresses.find((address) => !isProxyAddress(address));
+  if (wrong !== undefined) {
+    const why = wrong === 'true' ? '"true" would trust anybody' : `"${wrong}" is neither`;
+    reader.complaints.push(`TRUST_PROXY must be a number of proxies or their addresses; ${why}.`);
   }
-  return value;
+  return addresses.join(',');
+}
+
+function readDatabaseUrl(reader: Reader): string {
+  const url = reader.url('DATABASE_URL', ['postgres', 'postgresql']);
+  if (url === undefined && reader.complaints.every((c) => !c.startsWith('DATABASE_URL'))) {
+    reader.complaints.push('DATABASE_URL is needed; `npm start` sets it to the embedded database by itself.');
+  }
+  return url ?? '';
+}
+
+/**
+ * Reads only where the database is: `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names.
+ *
+ * @throws ConfigError when it is missing or cannot be used
+ */
+export function loadDatabaseUrl(env: Environment): string {
+  const reader = new Reader(env);
+  const url = readDatabaseUrl(reader);
+  if (reader.complaints.length > 0) throw new ConfigError(reader.complaints.join('\n'));
+  return url;
 }
 
 /**
@@ -163,10 +207,7 @@ export function loadConfig(env: Environment): Config {
   const reader = new Reader(env);
   const port = reader.integer('PORT', 8080, 1, 65535);
   const dataDir = path.resolve(reader.text('DATA_DIR') ?? 'data');
-  const databaseUrl = reader.url('DATABASE_URL', ['postgres', 'postgresql']);
-  if (databaseUrl === undefined && reader.complaints.every((c) => !c.startsWith('DATABASE_URL'))) {
-    reader.complaints.push('DATABASE_URL is needed; `npm start` sets it to the embedded database by itself.');
-  }
+  const databaseUrl = readDatabaseUrl(reader);
   reader.choice('STORAGE', ['file'], 'file');
   const maxChunkSize = reader.integer('MAX_CHUNK_BYTES', 64 * MIB, 512 * 1024, 1024 * MIB);
   const config: Config = {
@@ -174,7 +215,7 @@ export function loadConfig(env: Environment): Config {
     port,
     publicUrl: reader.url('PUBLIC_URL', ['http', 'https']),
     dataDir,
-    database: { url: databaseUrl ?? '', poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
+    database: { url: databaseUrl, poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
     redisUrl: reader.url('REDIS_URL', ['redis', 'rediss']),
     storage: { kind: 'file', directory: path.join(dataDir, 'storage') },
     pacs: readPacs(reader),
@@ -192,6 +233,7 @@ export function loadConfig(env: Environment): Config {
     rateLimits: {
       disabled: reader.flag('RATE_LIMIT_DISABLED'),
       loginPerMinute: reader.integer('RATE_LIMIT_LOGIN_PER_MINUTE', 5, 1, 1e6),
+      registerPerMinute: reader.integer('RATE_LIMIT_REGISTER_PER_MINUTE', 10, 1, 1e6),
       uploadInitPerMinute: reader.integer('RATE_LIMIT_UPLOAD_INIT_PER_MINUTE', 20, 1, 1e6),
     },
     keys: { jwtPrivateKey: reader.text('JWT_PRIVATE_KEY'), dedupeSecret: reader.text('DEDUPE_SECRET') },

@@ -145,7 +145,7 @@ export class DeliveryFixture {
       const size = bytes.length;
       await writeFile(path.join(this.storage.directory, fileId), bytes);
       const file = { id: fileId, uploadId, clientId: null, filename: `${index}.dcm`, relativePath: null };
-      await insertUploadFile(this.db, { ...file, filetype: null, size });
+      await insertUploadFile(this.db, { ...file, filetype: null, tusMetadata: null, size });
       rows.push({
         id: newId(),
         studyId,

@@ -11,6 +11,7 @@ import { corsFor } from './http/cors.js';
 import { problemHandler, unknownRoute } from './http/problem-responses.js';
 import { createRateLimits } from './http/rate-limits.js';
 import { requestContext } from './http/request-context.js';
+import { requireHost } from './http/server.js';
 import { eventRoutes } from './notifications/events-route.js';
 import { createTusEndpoint } from './tus/endpoint.js';
 import { TUS_PATH } from './tus/engine.js';
@@ -18,6 +19,9 @@ import { uploadRoutes } from './uploads/routes.js';
 import { createRemoveBytes } from './uploads/unneeded-bytes.js';
 import { securityHeaders } from './web/security-headers.js';
 import { webApp } from './web/web-app.js';
+
+const BODY_LIMIT = '64kb';
+const COMPLETE_BODY_LIMIT = '16mb';
 
 export interface App {
   express: Express;
@@ -38,10 +42,10 @@ export function createApp(platform: Platform, keys: KeyStore): App {
   const rateLimits = createRateLimits(config.rateLimits);
   const removeBytes = createRemoveBytes(platform);
   const tus = createTusEndpoint(platform, guards, removeBytes);
-  const events = eventRoutes(platform.events, guards);
+  const events = eventRoutes(platform, guards);
   let stopping = false;
 
-  app.use(requestContext(logger), securityHeaders(config), corsFor(config.cors));
+  app.use(requestContext(logger), requireHost, securityHeaders(config), corsFor(config.cors));
   app.use(healthRoutes(platform, () => stopping));
   app.use(TUS_PATH, tus.routes);
 
@@ -50,7 +54,13 @@ export function createApp(platform: Platform, keys: KeyStore): App {
     res.setHeader('Cache-Control', 'no-store');
     next();
   });
-  app.use('/api/v1', express.json({ limit: '16mb' }));
+  // The digests of 100,000 files are a large body: read for those who are signed in, and nowhere else.
+  app.post(
+    '/api/v1/uploads/:id/complete',
+    guards.requireUserOrUpload,
+    express.json({ limit: COMPLETE_BODY_LIMIT }),
+  );
+  app.use('/api/v1', express.json({ limit: BODY_LIMIT }));
   app.use('/api/v1/auth', authRoutes({ platform, signer, guards, rateLimits }));
   app.use('/api/v1/me', meRoutes({ guards }));
   app.use(

@@ -1,22 +1,23 @@
-import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { loadConfig } from '@relaypacs/core/config.js';
+import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { runService } from '@relaypacs/core/lifecycle.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { createApp } from './app.js';
 import { openKeyStore } from './auth/key-store.js';
+import { createHttpServer } from './http/server.js';
 
 const DRAIN_MS = 8000;
 
-const logger = createLogger('server', process.env.LOG_LEVEL ?? 'info');
+const config = configOrExit(loadConfig);
+const logger = createLogger('server', config.log.level);
 
 await runService(logger, async () => {
-  const config = loadConfig(process.env);
   const keys = await openKeyStore(config);
   const platform = await openPlatform(config, logger);
   const app = createApp(platform, keys);
-  const server = http.createServer(app.express);
+  const server = createHttpServer(app.express, logger);
   // A phone on a bad link may need an hour for one request: only silence ends it, never its length.
   server.requestTimeout = 0;
   server.headersTimeout = 60_000;

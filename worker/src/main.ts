@@ -1,4 +1,5 @@
 import { loadConfig } from '@relaypacs/core/config.js';
+import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { deleteExpiredRefreshTokens } from '@relaypacs/core/db/refresh-tokens.js';
 import { runService } from '@relaypacs/core/lifecycle.js';
 import { createLogger, withLogContext } from '@relaypacs/core/observability/logger.js';
@@ -8,16 +9,17 @@ import { deliverStudy } from './delivery/deliver-study.js';
 import { takeInUpload } from './intake/take-in-upload.js';
 import { expireUploads } from './upkeep/expire-uploads.js';
 import { removeBytes } from './upkeep/remove-bytes.js';
+import { removeOrphans } from './upkeep/remove-orphans.js';
 import { startUpkeep } from './upkeep/schedule.js';
 import { sweepStranded } from './upkeep/sweep-stranded.js';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 
-const logger = createLogger('worker', process.env.LOG_LEVEL ?? 'info');
+const config = configOrExit(loadConfig);
+const logger = createLogger('worker', config.log.level);
 
 await runService(logger, async () => {
-  const config = loadConfig(process.env);
   const platform = await openPlatform(config, logger);
   if (!config.pacs) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
   const stopping = new AbortController();
@@ -40,6 +42,7 @@ await runService(logger, async () => {
       { name: 'sweep', everyMs: 5 * SECOND, run: () => sweepStranded(platform) },
       { name: 'expire', everyMs: 30 * SECOND, run: () => expireUploads(platform) },
       { name: 'remove bytes', everyMs: MINUTE, run: () => removeBytes(platform) },
+      { name: 'remove orphans', everyMs: 60 * MINUTE, run: () => removeOrphans(platform) },
       {
         name: 'refresh tokens',
         everyMs: 60 * MINUTE,

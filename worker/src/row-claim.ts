@@ -1,10 +1,11 @@
-import { type ClaimedTable, claim, holdsClaim, releaseClaim } from '@relaypacs/core/db/claims.js';
+import { type ClaimedTable, claim, holdsClaim, releaseClaim, renewClaim } from '@relaypacs/core/db/claims.js';
 import type { Database } from '@relaypacs/core/db/database.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 
 const HOLD_SECONDS = 20;
-const RENEW_MS = 5000;
+/** How often a claim is renewed. */
+export const RENEW_MS = 5000;
 
 /** Another worker has the row now, or may have it: everything this one does for it ends. */
 export class ClaimLost extends Error {
@@ -60,7 +61,8 @@ export class RowClaim {
 
   private async renew(): Promise<void> {
     const askedAt = performance.now();
-    const held = await claim(this.db, this.table, this.id, this.holder, HOLD_SECONDS).catch(() => undefined);
+    const { db, table, id, holder } = this;
+    const held = await renewClaim(db, table, id, holder, HOLD_SECONDS).catch(() => undefined);
     if (held === true) this.renewedAt = askedAt;
     if (held === false) this.losing.abort(new ClaimLost());
   }
@@ -80,11 +82,12 @@ export class RowClaim {
     });
   }
 
-  /** To be called before the claim is given back, so that no late renewal takes it again. */
+  /** To be called before the claim is given back, so that no renewal finds it gone and calls it lost. */
   async stopRenewing(): Promise<void> {
     clearInterval(this.timer);
     await this.renewing;
   }
+
   /** Gives the row back, if it is still ours. */
   async release(): Promise<void> {
     await this.stopRenewing();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { line } from './primitives.js';
+import { line, plain } from './primitives.js';
 
 export const ROLES = ['Clinician', 'Radiographer', 'Radiologist', 'Admin'] as const;
 export type Role = (typeof ROLES)[number];
@@ -52,13 +52,13 @@ export const RegisterRequestSchema = z.strictObject({
 export type RegisterRequest = z.infer<typeof RegisterRequestSchema>;
 
 export const LoginRequestSchema = z.strictObject({
-  username: z.string().trim().min(1, 'The username is needed').max(254),
+  username: plain(254).min(1, 'The username is needed'),
   password: z.string().min(1, 'The password is needed').max(1024),
-  totp: z.string().max(64).optional(),
+  totp: plain(64).optional(),
 });
 export type LoginRequest = z.infer<typeof LoginRequestSchema>;
 
-export const RefreshRequestSchema = z.strictObject({ refreshToken: z.string().max(256).optional() });
+export const RefreshRequestSchema = z.strictObject({ refreshToken: plain(256).optional() });
 
 export const PreferencesSchema = z.object({
   defaultServiceLevel: z.enum(['routine', 'emergency', 'stat']),

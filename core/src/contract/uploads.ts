@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DateSchema, line, PageQuerySchema, text, UidSchema } from './primitives.js';
+import { DateSchema, line, PageQuerySchema, plain, text, UidSchema } from './primitives.js';
 
 export const SERVICE_LEVELS = ['routine', 'emergency', 'stat'] as const;
 export type ServiceLevel = (typeof SERVICE_LEVELS)[number];
@@ -94,7 +94,7 @@ export const CompleteUploadRequestSchema = z.strictObject({
   files: z
     .array(
       z.strictObject({
-        id: z.string().max(64),
+        id: plain(64),
         size: z.int().min(0),
         md5: hex(16).optional(),
         sha256: hex(32).optional(),
@@ -206,8 +206,8 @@ export const UploadListQuerySchema = PageQuerySchema.extend({
   modality: ModalitySchema.optional(),
   from: DateSchema.optional(),
   to: DateSchema.optional(),
-  q: z.string().trim().max(200).optional(),
-  userId: z.string().max(64).optional(),
+  q: plain(200).optional(),
+  userId: plain(64).optional(),
 });
 export type UploadListQuery = z.infer<typeof UploadListQuerySchema>;
 

@@ -7,7 +7,7 @@ import type { Queryable } from './database.js';
 export type ClaimedTable = 'uploads' | 'studies';
 
 /**
- * Takes or renews the claim on a row.
+ * Takes the claim on a row that is free, or whose claim has run out.
  *
  * @param seconds - how long it holds from now, by the database's clock
  * @returns false when another process holds it
@@ -26,6 +26,26 @@ export async function claim(
     )
     .update({ claimedBy: holder, claimExpiresAt: db.raw(`now() + ? * interval '1 second'`, [seconds]) });
   return taken === 1;
+}
+
+/**
+ * Prolongs a claim. Unlike {@link claim} it never takes a row that is free: a holder that lost its claim does not
+ * know what others did to the row since.
+ *
+ * @param seconds - how long it holds from now, by the database's clock
+ * @returns false when `holder` no longer has the row
+ */
+export async function renewClaim(
+  db: Queryable,
+  table: ClaimedTable,
+  id: string,
+  holder: string,
+  seconds: number,
+): Promise<boolean> {
+  const renewed: number = await db(table)
+    .where({ id, claimedBy: holder })
+    .update({ claimExpiresAt: db.raw(`now() + ? * interval '1 second'`, [seconds]) });
+  return renewed === 1;
 }
 
 /** True while `holder` has the row; inside a transaction the row stays held until its end. */

@@ -20,11 +20,18 @@ export interface InstanceRow {
   problem: UploadProblem | null;
   /** How often its bytes were put into a STOW-RS request. */
   sends: number;
+  /** How often the PACS broke off on a request with only this instance, having stored others since the last time. */
+  loneBreaks: number;
+  /** When it last broke off on a request with only this instance. */
+  brokeAt: Date | null;
   storedAt: Date | null;
   verifiedAt: Date | null;
 }
 
-export type NewInstance = Omit<InstanceRow, 'status' | 'problem' | 'sends' | 'storedAt' | 'verifiedAt'>;
+export type NewInstance = Omit<
+  InstanceRow,
+  'status' | 'problem' | 'sends' | 'loneBreaks' | 'brokeAt' | 'storedAt' | 'verifiedAt'
+>;
 
 const ROWS_PER_INSERT = 500;
 
@@ -47,6 +54,35 @@ export async function recordSends(db: Queryable, ids: readonly string[]): Promis
   await db('instances')
     .whereIn('id', [...ids])
     .increment('sends', 1);
+}
+
+/**
+ * Records that the PACS broke off on a request with only this instance. It counts against the instance only if the
+ * PACS took others, of whatever study, since the last time; one that was never sent was merely found there.
+ *
+ * @returns how often it counted
+ */
+export async function recordLoneBreak(db: Queryable, id: string): Promise<number> {
+  const others = db('instances as other')
+    .whereNot('other.id', id)
+    .where('other.sends', '>', 0)
+    .whereRaw('other.stored_at > instances.broke_at')
+    .select(db.raw('1'));
+  const [row] = await db<InstanceRow>('instances')
+    .where({ id })
+    .update({
+      loneBreaks: db.raw('lone_breaks + CASE WHEN EXISTS (?) THEN 1 ELSE 0 END', [others]),
+      brokeAt: new Date(),
+    })
+    .returning('loneBreaks');
+  return row?.loneBreaks ?? 0;
+}
+
+/** Gives the failed instances of a study another chance, with nothing held against them. */
+export async function reopenFailedInstances(db: Queryable, studyId: string): Promise<void> {
+  await db<InstanceRow>('instances')
+    .where({ studyId, status: 'failed' })
+    .update({ status: 'pending', problem: null, loneBreaks: 0, brokeAt: null });
 }
 
 /** Records what the PACS said of instances. A remark of the PACS stays with an instance when it is verified. */

@@ -1,4 +1,6 @@
+import type { Knex } from 'knex';
 import type { Queryable } from './database.js';
+import { holdTransactionLock } from './transaction-lock.js';
 
 export interface RefreshTokenRow {
   id: string;
@@ -19,12 +21,27 @@ export async function insertRefreshToken(
   await db('refreshTokens').insert(token);
 }
 
-/** Finds a token by its SHA-256 and holds its row until the transaction ends. */
-export async function lockRefreshToken(
-  trx: Queryable,
+/**
+ * Finds a token by its SHA-256 and holds its whole family until the transaction ends: a lock on the row alone would not
+ * see the next token that another request is adding to the family.
+ */
+export async function lockRefreshFamily(
+  trx: Knex.Transaction,
   tokenHash: Buffer,
 ): Promise<RefreshTokenRow | undefined> {
-  return trx<RefreshTokenRow>('refreshTokens').where({ tokenHash }).forUpdate().first();
+  const found = await trx<RefreshTokenRow>('refreshTokens').where({ tokenHash }).first('familyId');
+  if (!found) return undefined;
+  await holdTransactionLock(trx, `refresh family ${found.familyId}`);
+  return trx<RefreshTokenRow>('refreshTokens').where({ tokenHash }).first();
+}
+
+/** True when any token of the login was ended. */
+export async function isRefreshFamilyRevoked(db: Queryable, familyId: string): Promise<boolean> {
+  const revoked = await db<RefreshTokenRow>('refreshTokens')
+    .where({ familyId })
+    .whereNotNull('revokedAt')
+    .first('id');
+  return revoked !== undefined;
 }
 
 export async function markRefreshTokenRotated(trx: Queryable, id: string): Promise<void> {

@@ -44,8 +44,15 @@ export class PostgresEventBus implements EventBus {
     client.on('end', () => {
       if (this.client === client) this.reconnect();
     });
-    await client.connect();
-    await client.query(`LISTEN ${EVENT_CHANNEL}`);
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${EVENT_CHANNEL}`);
+    } catch (error) {
+      // A connection that cannot listen is of no use and must not stay open beside the next one.
+      await client.end().catch(() => {});
+      throw error;
+    }
+    if (this.closed) return client.end();
     this.client = client;
     this.attempt = 0;
   }

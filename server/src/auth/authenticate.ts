@@ -20,6 +20,16 @@ interface Claims {
   uploadId?: string;
 }
 
+/** @returns undefined for a token of any other kind than the two */
+function principalFor(claims: Claims, user: UserRow): Principal | undefined {
+  const account = { userId: user.id, user, tokenExpires: new Date(claims.exp * 1000) };
+  if (claims.aud === ACCESS_AUDIENCE) return { kind: 'user', ...account };
+  if (claims.aud === UPLOAD_AUDIENCE && claims.uploadId !== undefined) {
+    return { kind: 'upload', uploadId: claims.uploadId, ...account };
+  }
+  return undefined;
+}
+
 export interface Guards {
   /** Lets accounts in. */
   requireUser: RequestHandler;
@@ -43,16 +53,10 @@ export function createGuards(db: Database, keys: KeyStore): Guards {
         audience: [ACCESS_AUDIENCE, UPLOAD_AUDIENCE],
       },
       (claims: Claims, done) => {
-        const tokenExpires = new Date(claims.exp * 1000);
         findUser(db, claims.sub).then(
           (user) => {
             if (user?.status !== 'active') return done(null, false);
-            const account = { userId: user.id, user, tokenExpires };
-            const principal: Principal =
-              claims.aud === UPLOAD_AUDIENCE && claims.uploadId !== undefined
-                ? { kind: 'upload', uploadId: claims.uploadId, ...account }
-                : { kind: 'user', ...account };
-            return done(null, principal);
+            return done(null, principalFor(claims, user) ?? false);
           },
           (error: unknown) => done(error, false),
         );

@@ -3,7 +3,8 @@ import { type Actor, SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import {
   insertRefreshToken,
-  lockRefreshToken,
+  isRefreshFamilyRevoked,
+  lockRefreshFamily,
   markRefreshTokenRotated,
   revokeRefreshFamily,
 } from '@relaypacs/core/db/refresh-tokens.js';
@@ -57,8 +58,8 @@ export class RefreshSessions {
    */
   rotate(token: string, actor: Actor): Promise<{ grant: RefreshGrant; user: UserRow } | undefined> {
     return this.transact(async (unit) => {
-      const row = await lockRefreshToken(unit.trx, sha256(token));
-      if (!row || row.revokedAt !== null) return undefined;
+      const row = await lockRefreshFamily(unit.trx, sha256(token));
+      if (!row || (await isRefreshFamilyRevoked(unit.trx, row.familyId))) return undefined;
       if (row.rotatedAt !== null) {
         await revokeRefreshFamily(unit.trx, row.familyId);
         unit.audit({
@@ -80,7 +81,7 @@ export class RefreshSessions {
   /** Ends the session the token belongs to; an unknown token is no error. */
   async end(token: string, actor: Actor = SYSTEM_ACTOR): Promise<void> {
     await this.transact(async (unit) => {
-      const row = await lockRefreshToken(unit.trx, sha256(token));
+      const row = await lockRefreshFamily(unit.trx, sha256(token));
       if (!row) return;
       await revokeRefreshFamily(unit.trx, row.familyId);
       const acting = { ...actor, userId: row.userId };

@@ -60,12 +60,12 @@ export function authRoutes({ platform, signer, rateLimits }: AuthDeps): Router {
     // A client that sent its token in the body has no cookie jar and gets the next one the same way.
     const inBody = req.query.tokenDelivery === 'body' || typeof req.body?.refreshToken === 'string';
     if (inBody) session.refreshToken = grant.refreshToken;
-    else setRefreshCookie(req, res, grant.refreshToken);
+    else setRefreshCookie(req, res, grant.refreshToken, config);
     res.setHeader('Cache-Control', 'no-store');
     res.json(session);
   }
 
-  router.post('/register', async (req, res) => {
+  router.post('/register', rateLimits.register, async (req, res) => {
     const request = readBody(RegisterRequestSchema, req);
     const user = await register(transact, config.registration, request, actorOf(req, res));
     const answer: RegisterResponse = { user: presentUser(user), pendingApproval: user.status === 'pending' };
@@ -100,7 +100,7 @@ export function authRoutes({ platform, signer, rateLimits }: AuthDeps): Router {
     if (token === undefined) throw new HttpProblem('UNAUTHENTICATED', 'Nobody is signed in here. Sign in.');
     const rotated = await sessions.rotate(token, actorOf(req, res));
     if (!rotated) {
-      clearRefreshCookie(req, res);
+      clearRefreshCookie(req, res, config);
       throw new HttpProblem(
         'INVALID_TOKEN',
         'The sign-in has ended. What has arrived is safe; sign in again.',
@@ -112,7 +112,7 @@ export function authRoutes({ platform, signer, rateLimits }: AuthDeps): Router {
   router.post('/logout', async (req, res) => {
     const token = readBody(RefreshRequestSchema, req).refreshToken ?? readRefreshCookie(req);
     if (token !== undefined) await sessions.end(token, actorOf(req, res));
-    clearRefreshCookie(req, res);
+    clearRefreshCookie(req, res, config);
     res.status(204).end();
   });
 

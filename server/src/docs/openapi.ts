@@ -54,7 +54,14 @@ const OPERATIONS: Operation[] = [
     summary: 'Make an account; the first one of an empty system becomes the administrator',
     body: RegisterRequestSchema,
     answers: { 201: { description: 'The account', schema: RegisterResponseSchema } },
-    problems: ['REGISTRATION_CLOSED', 'USERNAME_TAKEN', 'EMAIL_TAKEN', 'VALIDATION_FAILED'],
+    problems: [
+      'REGISTRATION_CLOSED',
+      'USERNAME_TAKEN',
+      'EMAIL_TAKEN',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+      'UNAVAILABLE',
+    ],
   },
   {
     method: 'post',
@@ -70,6 +77,7 @@ const OPERATIONS: Operation[] = [
       'ACCOUNT_DISABLED',
       'VALIDATION_FAILED',
       'RATE_LIMITED',
+      'UNAVAILABLE',
     ],
   },
   {

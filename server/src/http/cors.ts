@@ -17,6 +17,8 @@ const TUS_HEADERS = [
   'Upload-Offset',
 ];
 
+const RATE_LIMIT_HEADERS = ['RateLimit-Policy', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
+
 /**
  * Lets pages of the configured origins use the API and the tus endpoint. Tokens travel in a header and never in a
  * cookie there, so credentials are not allowed.
@@ -32,7 +34,7 @@ export function corsFor({ origins }: Config['cors']): RequestHandler {
       'X-HTTP-Method-Override',
       ...TUS_HEADERS,
     ],
-    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id', ...TUS_HEADERS],
+    exposedHeaders: ['Location', 'Retry-After', 'X-Request-Id', ...RATE_LIMIT_HEADERS, ...TUS_HEADERS],
     maxAge: 86_400,
     // OPTIONS without an origin is a tus client asking what the server can do.
     preflightContinue: true,

@@ -2,20 +2,26 @@ import { PROBLEM_MEDIA_TYPE, PROBLEMS, type Problem } from '@relaypacs/core/cont
 import { StatusChangeRefused } from '@relaypacs/core/domain/upload-status.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
-import { HttpProblem } from './http-problem.js';
+import { HttpProblem, invalidFields } from './http-problem.js';
 
-/** Renders a problem as RFC 9457; a HEAD answer gets the headers only. */
-export function sendProblem(req: Request, res: Response, problem: HttpProblem): void {
-  const body: Problem = {
+/** The problem document (RFC 9457). */
+export function problemBody(problem: HttpProblem, requestId: string): Problem {
+  return {
     type: `urn:relaypacs:problem:${problem.code.toLowerCase().replaceAll('_', '-')}`,
     title: PROBLEMS[problem.code].title,
     status: problem.status,
     detail: problem.message,
     code: problem.code,
-    requestId: res.locals.requestId,
+    requestId,
     ...problem.members,
   };
+}
+
+/** Renders a problem as RFC 9457; a HEAD answer gets the headers only. */
+export function sendProblem(req: Request, res: Response, problem: HttpProblem): void {
+  const body = problemBody(problem, res.locals.requestId);
   res.status(problem.status);
+  if (problem.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', '5');
   if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('Content-Type', PROBLEM_MEDIA_TYPE);
@@ -70,6 +76,12 @@ function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** The SQLSTATE of class 22 (data exception): a value that looked right and is none to PostgreSQL. */
+function refusedByDatabase(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /^22[0-9A-Z]{3}$/.test(code) ? code : undefined;
+}
+
 /** The one place where errors become answers. What is not expected is logged and told without its inside. */
 export function problemHandler(logger: Logger): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
@@ -82,12 +94,18 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
       sendProblem(req, res, known);
       return;
     }
+    const refused = refusedByDatabase(error);
+    if (refused !== undefined) {
+      // Only the code: the message would repeat the value, and that may be a patient's.
+      logger.warn('The database refused a value', { code: refused, method: req.method, route: req.path });
+      sendProblem(req, res, invalidFields([{ path: '', message: 'It holds a value that cannot be kept' }]));
+      return;
+    }
     logger.error('A request failed', { error, method: req.method, route: req.path });
     if (
       isUnavailable(error) ||
       ('code' in Object(error) && ['ENOSPC', 'EDQUOT'].includes(Object(error).code))
     ) {
-      res.setHeader('Retry-After', '5');
       sendProblem(
         req,
         res,

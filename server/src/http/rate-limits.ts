@@ -5,6 +5,7 @@ import { HttpProblem } from './http-problem.js';
 
 export interface RateLimits {
   login: RequestHandler;
+  register: RequestHandler;
   uploadInit: RequestHandler;
 }
 
@@ -12,12 +13,12 @@ const unlimited: RequestHandler = (_req, _res, next) => next();
 
 /** The limits of NFR-SEC-03, answered as problems with `Retry-After` and the `RateLimit-*` headers. */
 export function createRateLimits(config: Config['rateLimits']): RateLimits {
-  if (config.disabled) return { login: unlimited, uploadInit: unlimited };
+  if (config.disabled) return { login: unlimited, register: unlimited, uploadInit: unlimited };
   const perMinute = (limit: number, key: (ip: string, res: Response) => string, advice: string) =>
     rateLimit({
       windowMs: 60_000,
       limit,
-      standardHeaders: 'draft-7',
+      standardHeaders: 'draft-6',
       legacyHeaders: false,
       keyGenerator: (req, res) => key(ipKeyGenerator(req.ip ?? ''), res as Response),
       handler: (_req, _res, next) => next(new HttpProblem('RATE_LIMITED', advice)),
@@ -27,6 +28,11 @@ export function createRateLimits(config: Config['rateLimits']): RateLimits {
       config.loginPerMinute,
       (ip) => ip,
       'Too many sign-in attempts from this place. Wait a minute and try again.',
+    ),
+    register: perMinute(
+      config.registerPerMinute,
+      (ip) => ip,
+      'Too many new accounts from this place. Wait a minute and try again.',
     ),
     uploadInit: perMinute(
       config.uploadInitPerMinute,

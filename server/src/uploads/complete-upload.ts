@@ -1,12 +1,8 @@
 import type { CompleteUploadRequest, UploadStatus } from '@relaypacs/core/contract/uploads.js';
+import { recordAnnouncedDigests } from '@relaypacs/core/db/announced-digests.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import {
-  isAsAnnounced,
-  listUploadFiles,
-  type UploadFileRow,
-  updateUploadFile,
-} from '@relaypacs/core/db/upload-files.js';
+import { isAsAnnounced, listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
@@ -21,8 +17,10 @@ function withAnnounced(
   files: readonly UploadFileRow[],
   announced: CompleteUploadRequest['files'],
 ): UploadFileRow[] {
-  return (announced ?? []).map(({ id, size, md5, sha256 }) => {
-    const file = files.find((candidate) => candidate.id === id);
+  const byId = new Map(files.map((file) => [file.id, file]));
+  const said = new Map((announced ?? []).map((entry) => [entry.id, entry]));
+  return [...said.values()].map(({ id, size, md5, sha256 }) => {
+    const file = byId.get(id);
     if (!file) throw new HttpProblem('CHECKSUM_CONFLICT', `The upload has no file ${id}.`, { fileId: id });
     if (file.status !== 'uploading' && file.size !== size) {
       throw new HttpProblem(
@@ -93,9 +91,7 @@ export async function completeUpload(
     }
     if (!isOnItsWay) assertAllArrived(upload, files);
     assertAsAnnounced(announced);
-    for (const { id, announcedMd5, announcedSha256 } of announced) {
-      await updateUploadFile(unit.trx, id, { announcedMd5, announcedSha256 });
-    }
+    await recordAnnouncedDigests(unit.trx, announced);
     if (isOnItsWay) return { upload, abandoned: [] };
     const received = files.filter((file) => file.status !== 'uploading');
     const receivedBytes = received.reduce((sum, file) => sum + (file.size ?? 0), 0);

@@ -2,6 +2,7 @@ import type { Config } from '@relaypacs/core/config.js';
 import type { UploadAnnouncement } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { newId } from '@relaypacs/core/db/ids.js';
+import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import {
   announceUpload,
@@ -37,6 +38,8 @@ export async function createUpload(
   }
   const key = dedupeKey(dedupeSecret, study);
   return transact(async (unit) => {
+    // Announcements of the same study wait for each other, or none of them would see the others.
+    await holdTransactionLock(unit.trx, `announce ${actor.userId} ${key.toString('hex')}`);
     const since = new Date(Date.now() - limits.duplicateWindowDays * DAY_MS);
     const existing = forceUpload ? undefined : await findDuplicateUpload(unit.trx, actor.userId, key, since);
     if (existing) {

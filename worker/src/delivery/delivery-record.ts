@@ -1,12 +1,14 @@
 import type { InstanceStatus, UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { releaseClaim } from '@relaypacs/core/db/claims.js';
-import type { Database, Queryable } from '@relaypacs/core/db/database.js';
+import type { Database } from '@relaypacs/core/db/database.js';
 import {
   type InstanceRow,
   listInstances,
   recordInstanceStatus,
+  recordLoneBreak,
   recordSends,
+  reopenFailedInstances,
 } from '@relaypacs/core/db/instances.js';
 import {
   countInstances,
@@ -28,7 +30,7 @@ import {
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { RowClaim } from '../row-claim.js';
-import { CONFLICT, studyProblem, uploadProblem } from './pacs-problems.js';
+import { studyProblem, uploadProblem } from './pacs-problems.js';
 
 /** A job this much too early is run anyway: clocks of two machines differ. */
 const EARLY_MS = 1000;
@@ -73,6 +75,15 @@ export class DeliveryRecord {
   async sending(instances: readonly InstanceRow[]): Promise<void> {
     await this.claim.write((unit) => recordSends(unit.trx, ids(instances)));
     for (const instance of instances) instance.sends += 1;
+  }
+
+  /**
+   * The PACS broke off on a request with only this instance.
+   *
+   * @returns how often it did so while it went on storing others
+   */
+  async brokeAlone({ id }: InstanceRow): Promise<number> {
+    return this.claim.write((unit) => recordLoneBreak(unit.trx, id));
   }
 
   /** What became of instances. */
@@ -195,17 +206,9 @@ async function beginUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<Deliv
     return undefined;
   }
   // A study that begins anew gets another chance for what failed before; one that goes on keeps its verdicts.
-  if (before.status === 'pending') await resetFailed(trx, before.id);
+  if (before.status === 'pending') await reopenFailedInstances(trx, before.id);
   const study = await findStudy(trx, before.id);
   return study && new DeliveryRecord(claim, study, upload, await listInstances(trx, study.id));
-}
-
-async function resetFailed(trx: Queryable, studyId: string): Promise<void> {
-  const failed = (await listInstances(trx, studyId)).filter(({ status }) => status === 'failed');
-  // What stood in the PACS under our identifier was not ours, even if we sent ours later: it is compared again.
-  const conflicts = failed.filter(({ problem }) => problem?.code === CONFLICT.code);
-  await recordInstanceStatus(trx, ids(failed), 'pending');
-  await recordInstanceStatus(trx, ids(conflicts), 'pending', CONFLICT);
 }
 
 /** Frees the study and writes down the job that takes it up again, `seconds` from now. */

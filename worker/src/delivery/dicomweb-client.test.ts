@@ -263,7 +263,13 @@ it('does not take a web page for an empty answer', async () => {
   });
 });
 
-it('digests a retrieved instance as it streams', async () => {
+async function sha256(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of bytes) hash.update(chunk);
+  return hash.digest();
+}
+
+it('hands out a retrieved instance as it streams', async () => {
   const object = Buffer.alloc(3_000_000, 'dicom');
   const { url } = await pacs((request, response) => {
     expect(request.headers.accept).toBe('multipart/related; type="application/dicom"; transfer-syntax=*');
@@ -273,7 +279,7 @@ it('digests a retrieved instance as it streams', async () => {
     response.write(object);
     response.end('\r\n--b--');
   });
-  const digest = await clientOf(url).retrieveSha256('1.2', '1.3', '1.4', never);
+  const digest = await clientOf(url).retrieveInstance('1.2', '1.3', '1.4', sha256, never);
   expect(digest).toEqual(createHash('sha256').update(object).digest());
 });
 
@@ -289,9 +295,9 @@ it('says that an instance cannot be had, and that a broken transfer is no instan
     return setImmediate(() => request.socket.destroy());
   });
   const client = clientOf(url);
-  expect(await client.retrieveSha256('1.2', '1.3', '1.5', never)).toBeUndefined();
-  expect(await client.retrieveSha256('1.2', '1.3', '1.6', never)).toBeUndefined();
-  expect(await failure(client.retrieveSha256('1.2', '1.3', '1.7', never))).toMatchObject({
+  expect(await client.retrieveInstance('1.2', '1.3', '1.5', sha256, never)).toBeUndefined();
+  expect(await client.retrieveInstance('1.2', '1.3', '1.6', sha256, never)).toBeUndefined();
+  expect(await failure(client.retrieveInstance('1.2', '1.3', '1.7', sha256, never))).toMatchObject({
     kind: 'unreachable',
   });
 });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Config, PacsAuth } from '@relaypacs/core/config.js';
 import { uidValue } from './dicom-json.js';
@@ -120,26 +119,6 @@ export class DicomwebClient {
         throw error;
       }
     });
-  }
-
-  /**
-   * SHA-256 of an instance as the PACS hands it out.
-   *
-   * @returns undefined when the PACS does not hand it out
-   * @throws PacsUnavailable
-   */
-  async retrieveSha256(
-    studyInstanceUid: string,
-    seriesInstanceUid: string,
-    sopInstanceUid: string,
-    signal: AbortSignal,
-  ): Promise<Buffer | undefined> {
-    const digest = async (bytes: AsyncIterable<Uint8Array>) => {
-      const hash = createHash('sha256');
-      for await (const chunk of bytes) hash.update(chunk);
-      return hash.digest();
-    };
-    return this.retrieveInstance(studyInstanceUid, seriesInstanceUid, sopInstanceUid, digest, signal);
   }
 
   /** Closes the kept connections. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
-import { inParallel } from './batches.js';
+import { inParallel } from '../in-parallel.js';
 import { checkpoint, type DeliveryRun } from './delivery-run.js';
 import type { HeldInstances } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
@@ -40,9 +40,9 @@ export async function awaitHeld(
 }
 
 /**
- * Settles what the PACS holds already. What we sent before has arrived; what we never sent is another's: it counts
- * as stored when the contents are the same, and is reported when they are not. Neither is sent (again): Orthanc
- * would keep the old contents and say success, dcm4chee has lost objects over duplicates.
+ * Settles what the PACS holds and did not tell us it stored. That we began to send it proves nothing: it counts as
+ * stored when the contents are the same, and is reported when they are not. It is not sent (again) either way:
+ * Orthanc would keep the old contents and say success, dcm4chee has lost objects over duplicates.
  */
 export async function settleHeld(
   run: DeliveryRun,
@@ -50,18 +50,13 @@ export async function settleHeld(
   held: HeldInstances,
 ): Promise<void> {
   const present = instances.filter((i) => i.status === 'pending' && held.has(i.sopInstanceUid));
-  const foreign = present.filter(({ sends, problem }) => sends === 0 || problem?.code === CONFLICT.code);
-  await run.record.outcome(
-    present.filter((instance) => !foreign.includes(instance)),
-    'stored',
-  );
-  await inParallel(foreign, COMPARED_AT_ONCE, (instance) =>
-    settleForeign(run, instance, held.get(instance.sopInstanceUid)),
+  await inParallel(present, COMPARED_AT_ONCE, (instance) =>
+    settleByContents(run, instance, held.get(instance.sopInstanceUid)),
   );
 }
 
-/** Settles one instance that the PACS holds and that may be another's. */
-export async function settleForeign(
+/** Settles one instance that the PACS holds by comparing its contents with ours. */
+export async function settleByContents(
   run: DeliveryRun,
   instance: InstanceRow,
   seriesInHand: string | undefined,

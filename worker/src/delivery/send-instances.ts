@@ -1,18 +1,19 @@
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
-import { inParallel, planBatches } from './batches.js';
+import { inParallel } from '../in-parallel.js';
+import { planBatches } from './batches.js';
 import { checkpoint, type DeliveryRun } from './delivery-run.js';
 import type { StowReply } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
 import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
 import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
-import { awaitHeld, findHeld, settleForeign, settleHeld } from './presence.js';
+import { awaitHeld, findHeld, settleByContents, settleHeld } from './presence.js';
 import { stowPart } from './stored-instance.js';
 import { readStowAnswer, type StowOutcome } from './stow-answer.js';
 
 const REQUESTS_AT_ONCE = 4;
-/** An instance that broke its request this often, lately alone, is not given to the PACS any more. */
-const GIVE_UP_AFTER_SENDS = 20;
+/** An instance on which the PACS broke off this often, while it went on storing others, is given to it no more. */
+const GIVE_UP_AFTER_BREAKS = 10;
 
 /**
  * Sends instances by STOW-RS and records what became of each. Afterwards each of them is stored or failed.
@@ -59,14 +60,18 @@ async function withoutDamaged(run: DeliveryRun, batch: readonly InstanceRow[], u
   await sendBatch(run, await notHeld(run, others));
 }
 
-/** Waits for the PACS, unless it is this one instance that breaks it time after time. */
+/**
+ * Waits for the PACS, unless it is this one instance that breaks it time after time. A PACS that stores nothing else
+ * meanwhile says nothing of the instance: its disk may be full.
+ */
 async function brokenOff(
   run: DeliveryRun,
   batch: readonly InstanceRow[],
   error: PacsUnavailable,
 ): Promise<void> {
   const [only] = batch;
-  if (batch.length > 1 || !only || only.sends < GIVE_UP_AFTER_SENDS || !error.brokeDown) throw error;
+  if (batch.length > 1 || !only || !error.brokeDown) throw error;
+  if ((await run.record.brokeAlone(only)) < GIVE_UP_AFTER_BREAKS) throw error;
   run.logger.error('An instance is given up: the PACS breaks off each time', { instanceId: only.id, error });
   await run.record.outcome(batch, 'failed', BREAKS_PACS);
 }
@@ -111,7 +116,7 @@ async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], repl
 async function settleDuplicate(run: DeliveryRun, instance: InstanceRow, reason: number): Promise<void> {
   const held = await findHeld(run, [instance]);
   if (held.has(instance.sopInstanceUid)) {
-    await settleForeign(run, instance, held.get(instance.sopInstanceUid));
+    await settleByContents(run, instance, held.get(instance.sopInstanceUid));
   } else {
     await run.record.outcome([instance], 'failed', refusal(reason));
   }
@@ -153,7 +158,7 @@ function lonelyProblem(status: number, unattributed: ReadonlyArray<number | unde
   return status >= 400 ? httpRefusal(status) : NO_WORD;
 }
 
-/** Of instances that were sent with an unknown outcome, those the PACS does not hold; the others are stored. */
+/** Of instances that were sent with an unknown outcome, those the PACS does not hold; the others are settled. */
 async function notHeld(run: DeliveryRun, instances: readonly InstanceRow[]): Promise<readonly InstanceRow[]> {
   if (instances.length === 0) return [];
   await settleHeld(run, instances, await findHeld(run, instances));

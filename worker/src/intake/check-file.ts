@@ -2,10 +2,14 @@ import { createHash } from 'node:crypto';
 import type { FileFinding, UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { type DicomScan, scanDicom } from '@relaypacs/core/dicom/scan.js';
-import type { ObjectStorage, StoredObject } from '@relaypacs/core/storage/object-storage.js';
+import {
+  ObjectMissing,
+  type ObjectStorage,
+  type StoredObject,
+} from '@relaypacs/core/storage/object-storage.js';
 
-/** What the checks say of one file. */
-export interface CheckedFile {
+/** A file that was read, and what the checks say of it. */
+export interface ReadFile {
   file: UploadFileRow;
   size: number;
   md5: Buffer;
@@ -15,6 +19,18 @@ export interface CheckedFile {
   /** Set when the file cannot be delivered. */
   problem: UploadProblem | undefined;
 }
+
+/** A file of which not all that arrived is there any more: nothing can be said of its contents. */
+export interface LostFile {
+  file: UploadFileRow;
+  md5: null;
+  sha256: null;
+  scan: null;
+  findings: FileFinding[];
+  problem: UploadProblem;
+}
+
+export type CheckedFile = ReadFile | LostFile;
 
 async function digests(object: StoredObject): Promise<{ md5: Buffer; sha256: Buffer }> {
   const md5 = createHash('md5');
@@ -45,13 +61,27 @@ function contentProblem(scan: DicomScan): UploadProblem | undefined {
   };
 }
 
+function lost(file: UploadFileRow): LostFile {
+  const problem: UploadProblem = {
+    code: 'STORED_BYTES_DAMAGED',
+    title: 'Damaged after it was received',
+    detail: 'What arrived of this file can no longer be read here. Send this file again.',
+  };
+  return { file, md5: null, sha256: null, scan: null, findings: [], problem };
+}
+
 /**
- * Looks at one received file: its digests, and whether it is DICOM that an archive takes. Content of any sort
- * leads to a verdict; only faults of the storage are thrown.
+ * Looks at one received file: its digests, and whether it is DICOM that an archive takes. Content of any sort, and
+ * content that is gone, leads to a verdict; only faults of the storage are thrown.
  */
 export async function checkFile(storage: ObjectStorage, file: UploadFileRow): Promise<CheckedFile> {
-  const object = await storage.open(file.id);
+  const object = await storage.open(file.id).catch((error: unknown) => {
+    if (error instanceof ObjectMissing) return undefined;
+    throw error;
+  });
+  if (!object) return lost(file);
   try {
+    if (object.size < (file.size ?? 0)) return lost(file);
     // The scanner comes first: nothing else may touch a stranger's file before it.
     const scan = await scanDicom(object);
     return {
@@ -73,6 +103,7 @@ export async function checkFile(storage: ObjectStorage, file: UploadFileRow): Pr
  * @param file - its row as it is now
  */
 export function compareWithAnnounced(checked: CheckedFile, file: UploadFileRow): CheckedFile {
+  if (checked.scan === null) return { ...checked, file };
   const { md5, sha256 } = checked;
   if (file.size === checked.size && isAsAnnounced({ ...file, md5, sha256 })) return { ...checked, file };
   const problem: UploadProblem = {

@@ -3,7 +3,7 @@ import { newId } from '@relaypacs/core/db/ids.js';
 import type { NewInstance } from '@relaypacs/core/db/instances.js';
 import type { NewStudy } from '@relaypacs/core/db/studies.js';
 import { formatPersonName } from '@relaypacs/core/dicom/person-name.js';
-import type { CheckedFile } from './check-file.js';
+import type { CheckedFile, ReadFile } from './check-file.js';
 
 export interface GroupedStudy {
   study: NewStudy;
@@ -43,7 +43,7 @@ const UNIDENTIFIED: UploadProblem = {
     'The file lacks an identifier the archive needs to tell where it belongs. Export it again and send it anew.',
 };
 
-function newStudy(uploadId: string, { scan }: CheckedFile, studyInstanceUid: string): NewStudy {
+function newStudy(uploadId: string, { scan }: ReadFile, studyInstanceUid: string): NewStudy {
   const a = scan.attributes;
   return {
     id: newId(),
@@ -61,7 +61,7 @@ function newStudy(uploadId: string, { scan }: CheckedFile, studyInstanceUid: str
   };
 }
 
-function newInstance(studyId: string, checked: CheckedFile): NewInstance | undefined {
+function newInstance(studyId: string, checked: ReadFile): NewInstance | undefined {
   const { scan, file, size, sha256 } = checked;
   const a = scan.attributes;
   if (!a.sopInstanceUid || !a.seriesInstanceUid || !a.sopClassUid || !scan.transferSyntaxUid)
@@ -91,8 +91,8 @@ export function groupStudies(uploadId: string, checkedFiles: readonly CheckedFil
   const studies = new Map<string, GroupedStudy>();
   const instances = new Map<string, NewInstance>();
   const files = checkedFiles.map((checked): CheckedFile => {
-    const studyInstanceUid = checked.scan.attributes.studyInstanceUid;
-    if (checked.problem) return checked;
+    if (checked.scan === null || checked.problem) return checked;
+    const { studyInstanceUid } = checked.scan.attributes;
     if (studyInstanceUid === undefined) return { ...checked, problem: UNIDENTIFIED };
     const group = studies.get(studyInstanceUid) ?? {
       study: newStudy(uploadId, checked, studyInstanceUid),

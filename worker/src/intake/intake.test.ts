@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { buildDicom, makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CheckedFile, checkFile, compareWithAnnounced } from './check-file.js';
+import { checkFile, compareWithAnnounced, type ReadFile } from './check-file.js';
 import { groupStudies } from './group-studies.js';
 
 let directory: string;
@@ -25,6 +25,7 @@ function row(id: string, size: number): UploadFileRow {
     filename: `${id}.dcm`,
     relativePath: null,
     filetype: null,
+    tusMetadata: null,
     size,
     status: 'received',
     problem: null,
@@ -38,9 +39,11 @@ function row(id: string, size: number): UploadFileRow {
   };
 }
 
-async function check(content: Uint8Array, id = 'f1'): Promise<CheckedFile> {
+async function check(content: Uint8Array, id = 'f1'): Promise<ReadFile> {
   await writeFile(path.join(directory, id), content);
-  return checkFile(storage, row(id, content.length));
+  const checked = await checkFile(storage, row(id, content.length));
+  if (checked.scan === null) throw new Error('The file was not read');
+  return checked;
 }
 
 describe('the check of one file', () => {
@@ -82,8 +85,22 @@ describe('the check of one file', () => {
     expect(announced({ size: checked.size + 1 })).toMatchObject({ code: 'TRANSFER_DAMAGED' });
   });
 
-  it('fails, and does not judge, when the bytes are not there', async () => {
-    await expect(checkFile(storage, row('gone', 1))).rejects.toThrow(/no bytes stored/);
+  it('refuses a file of which not all that arrived is there any more, and keeps that verdict', async () => {
+    await writeFile(path.join(directory, 'short'), makeSlice().subarray(0, 1000));
+    for (const id of ['gone', 'short']) {
+      const checked = await checkFile(storage, row(id, 1001));
+      const announced = { ...checked.file, announcedMd5: Buffer.alloc(16) };
+      expect(compareWithAnnounced(checked, announced)).toMatchObject({
+        md5: null,
+        sha256: null,
+        problem: { code: 'STORED_BYTES_DAMAGED', detail: expect.stringMatching(/Send this file again\.$/) },
+      });
+    }
+  });
+
+  it('fails, and does not judge, when the storage does', async () => {
+    await mkdir(path.join(directory, 'unreadable'));
+    await expect(checkFile(storage, row('unreadable', 0))).rejects.toThrow(/EISDIR/);
   });
 });
 

@@ -18,6 +18,7 @@ import {
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
+import { inParallel } from '../in-parallel.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
 import { type CheckedFile, checkFile, compareWithAnnounced } from './check-file.js';
 import { groupStudies } from './group-studies.js';
@@ -35,7 +36,7 @@ const UNREADABLE: UploadProblem = {
   code: 'INTAKE_FAILED',
   title: 'Could not be checked',
   detail:
-    'The files are stored, but could not be read for checking after many tries. Nothing is lost; ask your administrator to look, then try again.',
+    'The files arrived, but could not be read for checking after many tries. Ask your administrator to look, then try again.',
 };
 
 function rejection(files: readonly CheckedFile[]): UploadProblem {
@@ -57,14 +58,12 @@ async function checkFiles(
   signal: AbortSignal,
 ): Promise<CheckedFile[]> {
   const checked: CheckedFile[] = [];
-  const waiting = files.entries();
-  const lane = async () => {
-    for (const [index, file] of waiting) {
-      signal.throwIfAborted();
-      checked[index] = await checkFile(deps.storage, file);
-    }
-  };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, lane));
+  await inParallel([...files.entries()], FILES_AT_ONCE, async ([index, file]) => {
+    signal.throwIfAborted();
+    const result = await checkFile(deps.storage, file);
+    if (result.scan === null) deps.logger.error('Stored bytes are damaged or gone', { fileId: file.id });
+    checked[index] = result;
+  });
   return checked;
 }
 
@@ -169,7 +168,9 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
       return;
     }
     if (!stopping.aborted) logger.error('Intake was interrupted', { error });
-    await giveBack(claim, stopping.aborted);
+    await giveBack(claim, stopping.aborted).catch((failure: unknown) => {
+      if (!(failure instanceof ClaimLost)) throw failure;
+    });
   } finally {
     await claim.release();
   }

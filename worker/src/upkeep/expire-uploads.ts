@@ -1,30 +1,44 @@
+import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { changeUploadStatus, listOverdueUploads, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 
 const BATCH = 100;
 
-/** Ends open uploads whose time is over; their bytes are removed by {@link removeBytes}. */
-export async function expireUploads({ db, transact }: Pick<Platform, 'db' | 'transact'>): Promise<number> {
-  const overdue = await listOverdueUploads(db, BATCH);
-  for (const { id } of overdue) {
-    await transact(async (unit) => {
-      // Its last file may have arrived since it was listed.
-      const upload = await lockUpload(unit.trx, id);
-      if (!upload || !takesFiles(upload.status)) return;
-      await changeUploadStatus(unit, {
-        uploadId: id,
-        to: 'expired',
-        actor: SYSTEM_ACTOR,
-        problem: {
-          code: 'UPLOAD_EXPIRED',
-          title: 'Not finished in time',
-          detail:
-            'The transfer was not finished in time and nothing was sent to the PACS. Send the study again.',
-        },
-      });
-    });
+const EXPIRED: UploadProblem = {
+  code: 'UPLOAD_EXPIRED',
+  title: 'Not finished in time',
+  detail: 'The transfer was not finished in time and nothing was sent to the PACS. Send the study again.',
+};
+
+/**
+ * Ends open uploads whose time is over; their bytes are removed by {@link removeBytes}. One with which that fails is
+ * logged and comes again; the others go on.
+ *
+ * @returns how many were looked after
+ */
+export async function expireUploads({
+  db,
+  transact,
+  logger,
+}: Pick<Platform, 'db' | 'transact' | 'logger'>): Promise<number> {
+  let done = 0;
+  for (const { id } of await listOverdueUploads(db, BATCH)) {
+    try {
+      await transact((unit) => expire(unit, id));
+      done += 1;
+    } catch (error) {
+      logger.error('An upload could not be ended', { uploadId: id, error });
+    }
   }
-  return overdue.length;
+  return done;
+}
+
+async function expire(unit: UnitOfWork, uploadId: string): Promise<void> {
+  // Its last file may have arrived since it was listed.
+  const upload = await lockUpload(unit.trx, uploadId);
+  if (!upload || !takesFiles(upload.status)) return;
+  await changeUploadStatus(unit, { uploadId, to: 'expired', actor: SYSTEM_ACTOR, problem: EXPIRED });
 }

@@ -5,27 +5,43 @@ import type { Platform } from '@relaypacs/core/platform.js';
 
 const BATCH = 100;
 
-/** Removes the bytes of ended uploads that nobody needs any more, and says so in the audit trail. */
-export async function removeBytes({
-  db,
-  transact,
-  storage,
-  config,
-}: Pick<Platform, 'db' | 'transact' | 'storage' | 'config'>): Promise<number> {
+/**
+ * Removes the bytes of ended uploads that nobody needs any more, and says so in the audit trail. An upload with which
+ * that fails is logged and comes again; the others go on.
+ *
+ * @returns how many uploads were emptied
+ */
+export async function removeBytes(
+  deps: Pick<Platform, 'db' | 'transact' | 'storage' | 'config' | 'logger'>,
+): Promise<number> {
+  const { db, config, logger } = deps;
   const uploads = await listUploadsToEmpty(db, config.uploads.graceHours, BATCH);
+  let emptied = 0;
   for (const { id } of uploads) {
-    const files = await listUploadFiles(db, id);
-    for (const file of files) await storage.remove(file.id);
-    await transact(async (unit) => {
-      await recordBytesRemoved(unit.trx, id);
-      unit.audit({
-        actor: SYSTEM_ACTOR,
-        action: 'upload.bytes_removed',
-        objectType: 'upload',
-        objectId: id,
-        detail: { files: files.length },
-      });
-    });
+    try {
+      await emptyUpload(deps, id);
+      emptied += 1;
+    } catch (error) {
+      logger.error('The bytes of an upload could not be removed', { uploadId: id, error });
+    }
   }
-  return uploads.length;
+  return emptied;
+}
+
+async function emptyUpload(
+  { db, transact, storage }: Pick<Platform, 'db' | 'transact' | 'storage'>,
+  id: string,
+): Promise<void> {
+  const files = await listUploadFiles(db, id);
+  for (const file of files) await storage.remove(file.id);
+  await transact(async (unit) => {
+    await recordBytesRemoved(unit.trx, id);
+    unit.audit({
+      actor: SYSTEM_ACTOR,
+      action: 'upload.bytes_removed',
+      objectType: 'upload',
+      objectId: id,
+      detail: { files: files.length },
+    });
+  });
 }

@@ -18,9 +18,13 @@ export async function removeOrphans({
   const removeUnknown = async (keys: readonly string[]) => {
     const known = await findKnownFileIds(db, keys);
     for (const key of keys.filter((each) => !known.has(each))) {
-      await storage.remove(key);
-      logger.info('Removed bytes without a record', { fileId: key });
-      removed += 1;
+      try {
+        await storage.remove(key);
+        logger.info('Removed bytes without a record', { fileId: key });
+        removed += 1;
+      } catch (error) {
+        logger.error('Bytes without a record could not be removed', { fileId: key, error });
+      }
     }
   };
   let batch: string[] = [];

@@ -1,0 +1,109 @@
+import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import type { ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
+import { migrate } from '../scripts/migrate.js';
+import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
+import { RENEW_MS } from '../worker/src/row-claim.js';
+import { DeliveryFixture, makeStudy } from './support/delivery-fixture.js';
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let fixture: DeliveryFixture;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs intake-'));
+  postgres = await startEmbeddedPostgres({ dataDir: directory });
+  await migrate(postgres.url);
+  fixture = new DeliveryFixture(postgres.url, await mkdtemp(path.join(directory, 'storage-')));
+});
+afterAll(async () => {
+  await fixture?.close();
+  await postgres?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const deps = ({ db, transact, storage, logger } = fixture) => ({
+  db,
+  transact,
+  storage: storage as ObjectStorage,
+  logger,
+  stopping: new AbortController().signal,
+});
+
+/** An upload of so many files that has just been received. */
+async function addReceived(count: number): Promise<{ uploadId: string; fileIds: string[] }> {
+  const { uploadId } = await fixture.addUpload(makeStudy(count));
+  await fixture.db('studies').where({ uploadId }).delete();
+  await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received' });
+  await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'received' });
+  return { uploadId, fileIds: (await listUploadFiles(fixture.db, uploadId)).map(({ id }) => id) };
+}
+
+it('refuses the files whose stored bytes are gone or cut short, and hands on the others', async () => {
+  const { uploadId, fileIds } = await addReceived(4);
+  const file = (index: number) => path.join(fixture.storage.directory, fileIds[index]!);
+  await rm(file(1));
+  await truncate(file(2), 700);
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', attempts: 1 });
+  const files = await listUploadFiles(fixture.db, uploadId);
+  expect(files.map(({ status, problem }) => [status, problem?.code])).toEqual([
+    ['accepted', undefined],
+    ['rejected', 'STORED_BYTES_DAMAGED'],
+    ['rejected', 'STORED_BYTES_DAMAGED'],
+    ['accepted', undefined],
+  ]);
+});
+
+it('reads nothing more of an upload once it has given it back', async () => {
+  const { uploadId, fileIds } = await addReceived(10);
+  const opened: string[] = [];
+  const done: string[] = [];
+  const storage: ObjectStorage = Object.create(fixture.storage, {
+    open: {
+      value: async (key: string) => {
+        opened.push(key);
+        if (key === fileIds[0]) throw new Error('EIO: i/o error');
+        await sleep(300);
+        done.push(key);
+        return fixture.storage.open(key);
+      },
+    },
+  });
+  await takeInUpload({ ...deps(), storage }, uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({
+    status: 'processing',
+    claimedBy: null,
+    nextAttemptAt: expect.any(Date),
+  });
+  // Two are read side by side: the second was let finish, no third was begun.
+  expect(opened).toEqual(fileIds.slice(0, 2));
+  expect(done).toEqual(fileIds.slice(1, 2));
+});
+
+it('leaves nothing behind when the database goes away in the middle', async () => {
+  const { uploadId } = await addReceived(3);
+  const doomed = new DeliveryFixture(postgres.url, fixture.storage.directory);
+  const started = vi.spyOn(globalThis, 'setInterval');
+  const ended = vi.spyOn(globalThis, 'clearInterval');
+  const storage: ObjectStorage = Object.create(doomed.storage, {
+    open: {
+      value: async (key: string) => {
+        await doomed.close();
+        return doomed.storage.open(key);
+      },
+    },
+  });
+  // An unhandled rejection would fail the run.
+  await expect(takeInUpload({ ...deps(doomed), storage }, uploadId)).rejects.toThrow();
+  const renewals = started.mock.results.filter((_, call) => started.mock.calls[call]?.[1] === RENEW_MS);
+  expect(renewals).toHaveLength(1);
+  expect(ended).toHaveBeenCalledWith(renewals[0]?.value);
+  started.mockRestore();
+  ended.mockRestore();
+});
