@@ -113,6 +113,17 @@ export async function countInstances(
   return new Map(rows.map(({ studyId, ...counts }) => [studyId, counts]));
 }
 
+/** Instances of each study that the PACS holds, but with a remark; a study without any has no entry. */
+export async function countRemarks(db: Queryable, studyIds: readonly string[]): Promise<Map<string, number>> {
+  const rows: Array<{ studyId: string; remarks: number }> = await db('instances')
+    .whereIn('studyId', [...studyIds])
+    .where('status', 'verified')
+    .whereNotNull('problem')
+    .groupBy('studyId')
+    .select('studyId', db.raw('count(*) AS remarks'));
+  return new Map(rows.map(({ studyId, remarks }) => [studyId, remarks]));
+}
+
 /** Studies that should be delivered, that nobody works on, and whose time to be looked at came `seconds` ago. */
 export async function listStrandedStudies(
   db: Queryable,

@@ -12,6 +12,7 @@ import { drain } from './drain.js';
 import { fileUrl, TusEngine } from './engine.js';
 import { FileRecords } from './file-records.js';
 import { readFileMetadata } from './metadata.js';
+import { requireProtocol } from './protocol.js';
 import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
 
 const HOUR_MS = 3_600_000;
@@ -122,22 +123,6 @@ export function createTusEndpoint(platform: Platform, guards: Guards, removeByte
   });
   return { routes, offsetOf: async (fileId) => (await storedBytes(fileId)) ?? 0 };
 }
-
-/** tus, Core Protocol: 412 with Tus-Version for another version, 415 for a PATCH of another content type. */
-const requireProtocol: RequestHandler = (req, res, next) => {
-  res.setHeader('Tus-Resumable', '1.0.0');
-  if (req.get('tus-resumable') !== '1.0.0') {
-    res.setHeader('Tus-Version', '1.0.0');
-    throw new HttpProblem('TUS_VERSION_REQUIRED', 'Send the header Tus-Resumable: 1.0.0.');
-  }
-  if (req.method === 'PATCH' && req.get('content-type') !== 'application/offset+octet-stream') {
-    throw new HttpProblem(
-      'UNSUPPORTED_MEDIA_TYPE',
-      'A PATCH needs Content-Type: application/offset+octet-stream.',
-    );
-  }
-  next();
-};
 
 const FORWARDED = /^(tus-|upload-|location$|cache-control$)/;
 

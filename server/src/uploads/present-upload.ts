@@ -3,11 +3,18 @@ import type {
   Study,
   UploadDetail,
   UploadFile,
+  UploadProblem,
   UploadSummary,
 } from '@relaypacs/core/contract/uploads.js';
 import { listAuditEvents } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
-import { countInstances, listStudies, NO_INSTANCES, type StudyRow } from '@relaypacs/core/db/studies.js';
+import {
+  countInstances,
+  countRemarks,
+  listStudies,
+  NO_INSTANCES,
+  type StudyRow,
+} from '@relaypacs/core/db/studies.js';
 import {
   type FileTotals,
   listUploadFiles,
@@ -29,11 +36,41 @@ function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
   return sum;
 }
 
+/** How far the instances of studies are, and on how many of them there is a remark. */
+interface Progress {
+  counts: ReadonlyMap<string, InstanceCounts>;
+  remarks: ReadonlyMap<string, number>;
+}
+
+async function readProgress(db: Queryable, studies: readonly StudyRow[]): Promise<Progress> {
+  const ids = studies.map((study) => study.id);
+  const [counts, remarks] = await Promise.all([countInstances(db, ids), countRemarks(db, ids)]);
+  return { counts, remarks };
+}
+
+/** What the sender should know beyond the status: a problem, why a study waits, or a doubt about what was delivered. */
+function problemOf(
+  row: UploadRow,
+  studies: readonly StudyRow[],
+  { remarks }: Progress,
+): UploadProblem | null {
+  if (row.problem) return row.problem;
+  const waiting = studies.find((study) => study.waitingFor !== null && study.problem);
+  if (waiting?.problem) return waiting.problem;
+  const doubtful = studies.reduce((sum, study) => sum + (remarks.get(study.id) ?? 0), 0);
+  if (row.status !== 'delivered' || doubtful === 0) return null;
+  return {
+    code: 'DELIVERED_WITH_REMARKS',
+    title: 'Delivered, with a remark',
+    detail: `The PACS has all images, but it said something about ${doubtful} of them or holds them in a form that could not be compared bit by bit. Look at the study in the PACS.`,
+  };
+}
+
 function presentSummary(
   row: UploadRow,
   files: FileTotals | undefined,
   studies: readonly StudyRow[],
-  counts: ReadonlyMap<string, InstanceCounts>,
+  progress: Progress,
 ): UploadSummary {
   const delivered = row.status === 'delivered';
   return {
@@ -54,10 +91,8 @@ function presentSummary(
     totalBytes: row.totalBytes,
     filesReceived: files?.received ?? 0,
     filesRejected: files?.rejected ?? 0,
-    instances: addCounts(studies.map((study) => counts.get(study.id) ?? NO_INSTANCES)),
-    // Why a study waits is the upload's problem until it has one of its own.
-    problem:
-      row.problem ?? studies.find((study) => study.waitingFor !== null && study.problem)?.problem ?? null,
+    instances: addCounts(studies.map((study) => progress.counts.get(study.id) ?? NO_INSTANCES)),
+    problem: problemOf(row, studies, progress),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),
     expiresAt: row.expiresAt.toISOString(),
@@ -102,20 +137,17 @@ async function presentFile(row: UploadFileRow, offsetOf: OffsetOf): Promise<Uplo
 /** Bytes acknowledged of an unfinished file. */
 export type OffsetOf = (fileId: string) => Promise<number>;
 
-/** Uploads as a list shows them; three queries whatever their number. */
+/** Uploads as a list shows them; four queries whatever their number. */
 export async function presentUploads(db: Queryable, rows: readonly UploadRow[]): Promise<UploadSummary[]> {
   const ids = rows.map((row) => row.id);
   const [files, studies] = await Promise.all([sumUploadFiles(db, ids), listStudies(db, ids)]);
-  const counts = await countInstances(
-    db,
-    studies.map((study) => study.id),
-  );
+  const progress = await readProgress(db, studies);
   return rows.map((row) =>
     presentSummary(
       row,
       files.get(row.id),
       studies.filter((study) => study.uploadId === row.id),
-      counts,
+      progress,
     ),
   );
 }
@@ -132,14 +164,11 @@ export async function presentUpload(
     listStudies(db, [row.id]),
     listAuditEvents(db, 'upload', row.id),
   ]);
-  const counts = await countInstances(
-    db,
-    studies.map((study) => study.id),
-  );
+  const progress = await readProgress(db, studies);
   return {
-    ...presentSummary(row, totals.get(row.id), studies, counts),
+    ...presentSummary(row, totals.get(row.id), studies, progress),
     files: await Promise.all(files.map((file) => presentFile(file, offsetOf))),
-    studies: studies.map((study) => presentStudy(study, counts.get(study.id))),
+    studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id))),
     timeline: events.map(({ at, action }) => ({
       at: at.toISOString(),
       event: action.replace(/^upload\./, ''),

@@ -1,0 +1,55 @@
+import type { Request, RequestHandler } from 'express';
+import { HttpProblem } from '../http/http-problem.js';
+
+const VERSION = '1.0.0';
+const BYTES = /^\d{1,15}$/;
+
+function malformed(detail: string): HttpProblem {
+  return new HttpProblem('MALFORMED_REQUEST', `${detail} Nothing was changed.`);
+}
+
+/** tus, Creation: exactly one of Upload-Length and Upload-Defer-Length: 1. */
+function assertCreation(req: Request): void {
+  const length = req.get('upload-length');
+  const deferred = req.get('upload-defer-length');
+  if (length === undefined && deferred === undefined) {
+    throw malformed(
+      'A creation needs Upload-Length, the size of the file in bytes, or Upload-Defer-Length: 1.',
+    );
+  }
+  if (length !== undefined && deferred !== undefined) {
+    throw malformed('A creation has either Upload-Length or Upload-Defer-Length, not both.');
+  }
+  if (length !== undefined && !BYTES.test(length)) {
+    throw malformed('Upload-Length must be the size of the file in bytes, a whole number.');
+  }
+  if (deferred !== undefined && deferred !== '1') throw malformed('Upload-Defer-Length can only be 1.');
+}
+
+/** tus, Core Protocol, PATCH: the content type and the offset. */
+function assertPatch(req: Request): void {
+  if (req.get('content-type') !== 'application/offset+octet-stream') {
+    throw new HttpProblem(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'A PATCH needs Content-Type: application/offset+octet-stream.',
+    );
+  }
+  const offset = req.get('upload-offset');
+  if (offset === undefined || !BYTES.test(offset)) {
+    throw malformed(
+      'A PATCH needs Upload-Offset, the number of bytes that are here already (ask with HEAD).',
+    );
+  }
+}
+
+/** What tus asks of every request, told in words where it is missing; 412 carries Tus-Version. */
+export const requireProtocol: RequestHandler = (req, res, next) => {
+  res.setHeader('Tus-Resumable', VERSION);
+  if (req.get('tus-resumable') !== VERSION) {
+    res.setHeader('Tus-Version', VERSION);
+    throw new HttpProblem('TUS_VERSION_REQUIRED', `Send the header Tus-Resumable: ${VERSION}.`);
+  }
+  if (req.method === 'POST') assertCreation(req);
+  if (req.method === 'PATCH') assertPatch(req);
+  next();
+};
