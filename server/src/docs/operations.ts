@@ -1,0 +1,367 @@
+import {
+  LoginRequestSchema,
+  RefreshRequestSchema,
+  RegisterRequestSchema,
+  RegisterResponseSchema,
+  SessionSchema,
+  UserSchema,
+} from '@relaypacs/core/contract/accounts.js';
+import { UploadEventSchema } from '@relaypacs/core/contract/events.js';
+import { type ProblemCode, ProblemSchema } from '@relaypacs/core/contract/problem.js';
+import {
+  CompleteUploadRequestSchema,
+  CreateUploadRequestSchema,
+  CreateUploadResponseSchema,
+  UPLOAD_STATUSES,
+  UploadDetailSchema,
+  UploadListQuerySchema,
+  UploadListSchema,
+  UploadTokenResponseSchema,
+} from '@relaypacs/core/contract/uploads.js';
+import { z } from 'zod';
+
+type Method = 'get' | 'post' | 'delete' | 'head' | 'patch' | 'options';
+
+/** One call of the API, as its description needs it. */
+export interface Operation {
+  method: Method;
+  path: string;
+  tag: string;
+  summary: string;
+  /** Bearer token needed. */
+  secured?: boolean;
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  /** Request headers beyond Authorization. */
+  headers?: z.ZodObject;
+  body?: z.ZodType;
+  /** Media type of the body; JSON where it is left out. */
+  bodyType?: string;
+  answers: Record<
+    number,
+    { description: string; schema?: z.ZodType; mediaType?: string; headers?: z.ZodObject }
+  >;
+  problems: ProblemCode[];
+}
+
+/** Schemas that get a name in `components.schemas`, so that generated clients have types to speak of. */
+export const NAMED_SCHEMAS = {
+  Problem: ProblemSchema,
+  User: UserSchema,
+  Session: SessionSchema,
+  Upload: UploadDetailSchema,
+  UploadList: UploadListSchema,
+  UploadAnnouncement: CreateUploadRequestSchema,
+  AnnouncedUpload: CreateUploadResponseSchema,
+  UploadEvent: UploadEventSchema,
+} satisfies Record<string, z.ZodType>;
+
+const Id = z.object({ id: z.string() });
+const FileId = z.object({ fileId: z.string() });
+const StatusAnswer = z.object({ id: z.string(), status: z.enum(UPLOAD_STATUSES) });
+
+const Bytes = z.int().min(0);
+const TusResumable = z.literal('1.0.0');
+const TusVersion = z.object({ 'Tus-Resumable': TusResumable });
+const CreationHeaders = TusVersion.extend({
+  'Upload-Length': Bytes.optional().describe('Size of the file in bytes; or Upload-Defer-Length'),
+  'Upload-Defer-Length': z.literal('1').optional(),
+  'Upload-Metadata': z
+    .string()
+    .optional()
+    .describe('Pairs of key and Base64 value: filename, filetype, relativePath, uploadId, clientId'),
+});
+const OffsetHeaders = TusVersion.extend({ 'Upload-Offset': Bytes });
+const FileBytes = z.string().meta({ format: 'binary' });
+const OFFSET_STREAM = 'application/offset+octet-stream';
+
+/** Every call that is served. */
+export const OPERATIONS: Operation[] = [
+  {
+    method: 'post',
+    path: '/api/v1/auth/register',
+    tag: 'Accounts',
+    summary: 'Make an account; the first one of an empty system becomes the administrator',
+    body: RegisterRequestSchema,
+    answers: { 201: { description: 'The account', schema: RegisterResponseSchema } },
+    problems: [
+      'REGISTRATION_CLOSED',
+      'USERNAME_TAKEN',
+      'EMAIL_TAKEN',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+      'UNAVAILABLE',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/login',
+    tag: 'Accounts',
+    summary: 'Sign in; the refresh token comes as a cookie, or in the body with ?tokenDelivery=body',
+    query: z.object({ tokenDelivery: z.literal('body').optional() }),
+    body: LoginRequestSchema,
+    answers: { 200: { description: 'Access token and account', schema: SessionSchema } },
+    problems: [
+      'INVALID_CREDENTIALS',
+      'ACCOUNT_PENDING',
+      'ACCOUNT_DISABLED',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+      'UNAVAILABLE',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/refresh',
+    tag: 'Accounts',
+    summary: 'Exchange the refresh token for a new pair; one used twice ends the session',
+    body: RefreshRequestSchema,
+    answers: { 200: { description: 'New tokens', schema: SessionSchema } },
+    problems: ['UNAUTHENTICATED', 'INVALID_TOKEN'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/logout',
+    tag: 'Accounts',
+    summary: 'End the session',
+    body: RefreshRequestSchema,
+    answers: { 204: { description: 'Ended' } },
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/me',
+    tag: 'Accounts',
+    summary: 'The account that is signed in',
+    secured: true,
+    answers: { 200: { description: 'The account', schema: UserSchema } },
+    problems: ['UNAUTHENTICATED', 'INVALID_TOKEN'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/uploads',
+    tag: 'Uploads',
+    summary: 'Announce a study; the answer carries the upload token and the tus endpoint',
+    secured: true,
+    body: CreateUploadRequestSchema,
+    answers: { 201: { description: 'Ready to take files', schema: CreateUploadResponseSchema } },
+    problems: ['UNAUTHENTICATED', 'DUPLICATE_STUDY', 'UPLOAD_TOO_LARGE', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uploads',
+    tag: 'Uploads',
+    summary: 'Own uploads, newest first; administrators see all',
+    secured: true,
+    query: UploadListQuerySchema,
+    answers: { 200: { description: 'A page of uploads', schema: UploadListSchema } },
+    problems: ['UNAUTHENTICATED', 'VALIDATION_FAILED'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uploads/{id}',
+    tag: 'Uploads',
+    summary: 'One upload with its files, studies, delivery and timeline',
+    secured: true,
+    params: Id,
+    answers: { 200: { description: 'The upload', schema: UploadDetailSchema } },
+    problems: ['UNAUTHENTICATED', 'NOT_FOUND'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/uploads/{id}/complete',
+    tag: 'Uploads',
+    summary: 'Say that all files are sent, optionally with their digests; idempotent',
+    secured: true,
+    params: Id,
+    body: CompleteUploadRequestSchema,
+    answers: { 202: { description: 'Accepted', schema: StatusAnswer } },
+    problems: [
+      'VALIDATION_FAILED',
+      'UNAUTHENTICATED',
+      'NOT_FOUND',
+      'FILES_INCOMPLETE',
+      'CHECKSUM_CONFLICT',
+      'UPLOAD_NOT_OPEN',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/uploads/{id}/token',
+    tag: 'Uploads',
+    summary: 'A fresh upload token',
+    secured: true,
+    params: Id,
+    answers: { 200: { description: 'The token', schema: UploadTokenResponseSchema } },
+    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/uploads/{id}/retry',
+    tag: 'Uploads',
+    summary: 'Try a failed upload again',
+    secured: true,
+    params: Id,
+    answers: { 202: { description: 'Accepted', schema: StatusAnswer } },
+    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+  },
+  {
+    method: 'delete',
+    path: '/api/v1/uploads/{id}',
+    tag: 'Uploads',
+    summary: 'Cancel: stop the transfer and remove the bytes; not once delivery has begun',
+    secured: true,
+    params: Id,
+    answers: { 204: { description: 'Cancelled' } },
+    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+  },
+  {
+    method: 'post',
+    path: '/files',
+    tag: 'tus',
+    summary: 'tus 1.0.0: create a file, with its first bytes if you like (creation, creation-with-upload)',
+    secured: true,
+    headers: CreationHeaders,
+    body: FileBytes,
+    bodyType: OFFSET_STREAM,
+    answers: {
+      201: {
+        description: 'Created',
+        headers: OffsetHeaders.extend({ Location: z.string(), 'Upload-Expires': z.string() }),
+      },
+    },
+    problems: [
+      'MALFORMED_REQUEST',
+      'TUS_VERSION_REQUIRED',
+      'VALIDATION_FAILED',
+      'FILE_LOCKED',
+      'UNAVAILABLE',
+      'UNAUTHENTICATED',
+      'NOT_FOUND',
+      'UPLOAD_NOT_OPEN',
+      'GONE',
+      'UPLOAD_TOO_LARGE',
+      'TOO_MANY_FILES',
+    ],
+  },
+  {
+    method: 'head',
+    path: '/files/{fileId}',
+    tag: 'tus',
+    summary: 'tus 1.0.0: how many bytes are safe',
+    secured: true,
+    params: FileId,
+    headers: TusVersion,
+    answers: {
+      200: {
+        description: 'What is safe',
+        headers: OffsetHeaders.extend({
+          'Upload-Length': Bytes.optional(),
+          'Upload-Metadata': z.string().optional(),
+        }),
+      },
+    },
+    problems: ['TUS_VERSION_REQUIRED', 'UNAUTHENTICATED', 'NOT_FOUND', 'GONE'],
+  },
+  {
+    method: 'patch',
+    path: '/files/{fileId}',
+    tag: 'tus',
+    summary: 'tus 1.0.0: append bytes at the offset',
+    secured: true,
+    params: FileId,
+    headers: OffsetHeaders,
+    body: FileBytes,
+    bodyType: OFFSET_STREAM,
+    answers: { 204: { description: 'Safe up to the offset', headers: OffsetHeaders } },
+    problems: [
+      'MALFORMED_REQUEST',
+      'TUS_VERSION_REQUIRED',
+      'FILE_LOCKED',
+      'UNAVAILABLE',
+      'UNAUTHENTICATED',
+      'NOT_FOUND',
+      'OFFSET_CONFLICT',
+      'GONE',
+      'UPLOAD_TOO_LARGE',
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+  },
+  {
+    method: 'delete',
+    path: '/files/{fileId}',
+    tag: 'tus',
+    summary: 'tus 1.0.0: remove a file of an upload that is still open (termination)',
+    secured: true,
+    params: FileId,
+    headers: TusVersion,
+    answers: { 204: { description: 'Removed' } },
+    problems: ['TUS_VERSION_REQUIRED', 'UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/events',
+    tag: 'Events',
+    summary: 'Server-sent events: `upload` says that an upload changed',
+    secured: true,
+    answers: {
+      200: { description: 'A stream of events', schema: UploadEventSchema, mediaType: 'text/event-stream' },
+    },
+    problems: ['UNAUTHENTICATED'],
+  },
+  {
+    method: 'options',
+    path: '/files',
+    tag: 'tus',
+    summary: 'tus 1.0.0: what the endpoint can do',
+    answers: {
+      204: {
+        description: 'Versions, extensions and the largest file',
+        headers: z.object({ 'Tus-Version': z.string(), 'Tus-Extension': z.string(), 'Tus-Max-Size': Bytes }),
+      },
+    },
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/healthz',
+    tag: 'Operation',
+    summary: 'The process is alive',
+    answers: { 200: { description: 'Alive', schema: z.object({ status: z.literal('ok') }) } },
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    tag: 'Operation',
+    summary: 'Uploads can be taken; 503 with the same body when not',
+    answers: {
+      200: {
+        description: 'Ready',
+        schema: z.object({
+          status: z.enum(['ready', 'not ready']),
+          checks: z.object({
+            database: z.boolean(),
+            storage: z.boolean(),
+            queue: z.boolean(),
+            pacs: z.enum(['configured', 'not configured']),
+          }),
+        }),
+      },
+    },
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    tag: 'Accounts',
+    summary: 'Public keys of the access tokens (RFC 7517)',
+    answers: {
+      200: {
+        description: 'The keys',
+        schema: z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }),
+      },
+    },
+    problems: [],
+  },
+];
