@@ -104,6 +104,35 @@ describe('a person in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('can continue a study that a reload of the page has interrupted', async () => {
+    const { page, complaints } = await register({ width: 360, height: 740 });
+    page.on('dialog', (dialog) => void dialog.accept());
+    const study = makeStudy(40, { patientName: 'Broken^Off', rows: 512, columns: 512 });
+    const files = study.files.map((file, index) => ({
+      name: `I${index}`,
+      mimeType: '',
+      buffer: Buffer.from(file),
+    }));
+    const network = await page.context().newCDPSession(page);
+    const slow = { downloadThroughput: 4_000_000, uploadThroughput: 4_000_000, latency: 20 };
+    await network.send('Network.emulateNetworkConditions', { offline: false, ...slow });
+    await page.getByTestId('pick-files').setInputFiles(files);
+    await page.getByRole('button', { name: /^Send 1 study/ }).click();
+    await page.getByText(/^[2-6]\d %$/).waitFor();
+    await page.reload();
+    await page.getByTestId('pick-files').setInputFiles(files);
+    await page.getByRole('button', { name: /^Send 1 study/ }).click();
+    const question = page.getByRole('dialog');
+    await question.getByText(/You began to send this study at .* not finished/).waitFor();
+    await question.getByRole('button', { name: 'Continue' }).click();
+    await page.getByText('Delivered, 40 of 40 confirmed').first().waitFor({ timeout: 90_000 });
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+    await page.getByRole('link', { name: 'Uploads' }).click();
+    await page.getByRole('link', { name: /Broken, Off/ }).waitFor();
+    expect(await page.getByRole('link', { name: /Broken, Off/ }).count()).toBe(1);
+    expect(complaints).toEqual([]);
+  });
+
   it('is warned before sending the same study a second time', async () => {
     const { page } = await register();
     const study = makeStudy(2, { patientName: 'Twice^Sent', studyDate: '20260304' });

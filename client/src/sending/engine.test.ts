@@ -5,6 +5,7 @@ import { Network } from '../api/network.js';
 import { Session } from '../api/session.js';
 import { UploadsApi } from '../api/uploads.js';
 import { SendingEngine } from './engine.js';
+import { bufferReader } from './testing/buffer-reader.js';
 import { UploadServer } from './testing/upload-server.js';
 import type { StudyToSend } from './transfer.js';
 import { createTusTransport } from './tus-transport.js';
@@ -15,31 +16,24 @@ vi.setConfig({ testTimeout: 20_000 });
 let server: UploadServer;
 let network: Network;
 let engine: SendingEngine;
-
-// In Node tus-js-client reads buffers; in browsers it slices the Blob as it is.
-const fileReader = {
-  openFile: async (blob: Blob) => ({
-    size: blob.size,
-    close() {},
-    async slice(start: number, end: number) {
-      const value = Buffer.from(await blob.slice(start, end).arrayBuffer());
-      return { value: Object.assign(value, { size: value.length }), done: end >= blob.size };
-    },
-  }),
-};
+/** Makes another `engine`, as a page does when it is loaded. */
+let openPage: () => void;
 
 beforeEach(async () => {
   server = await UploadServer.start();
   network = new Network(true);
   const session = new Session({ origin: server.origin, exclusively: (work) => work() });
-  engine = new SendingEngine({
-    uploads: new UploadsApi(session),
-    network,
-    loadTransport: async () => createTusTransport({ origin: server.origin, fileReader }),
-    whenSignedIn: async () => {},
-    parallel: 6,
-    firstDelayMs: 5,
-  });
+  openPage = () => {
+    engine = new SendingEngine({
+      uploads: new UploadsApi(session),
+      network,
+      loadTransport: async () => createTusTransport({ origin: server.origin, fileReader: bufferReader }),
+      whenSignedIn: async () => {},
+      parallel: 6,
+      firstDelayMs: 5,
+    });
+  };
+  openPage();
 });
 
 afterEach(async () => {
@@ -162,7 +156,7 @@ it('asks before it sends a study a second time', async () => {
   expect(engine.value[1]?.earlier).toMatchObject({ createdAt: '2026-01-14T10:00:00.000Z' });
   expect(server.uploads).toHaveLength(1);
 
-  engine.answerDuplicate(engine.value[1]?.id ?? '', true);
+  engine.answerDuplicate(engine.value[1]?.id ?? '', 'new');
   await engineSays(() => phases()[1] === 'sent');
   await expectWhole(again, server.uploads[1]);
 });
@@ -172,7 +166,7 @@ it('takes a duplicate off the list when the person says no', async () => {
   await engineSays(() => phases()[0] === 'sent');
   engine.send([study('Doe^Jane', [10])]);
   await engineSays(() => phases()[1] === 'duplicate');
-  engine.answerDuplicate(engine.value[1]?.id ?? '', false);
+  engine.answerDuplicate(engine.value[1]?.id ?? '', 'doNotSend');
   expect(phases()).toEqual(['sent']);
   expect(server.uploads).toHaveLength(1);
 });
@@ -403,4 +397,44 @@ it('sends six files at a time and tells the pages seldom, however many files the
   await engineSays(() => phases()[0] === 'sent');
   expect(server.mostOpenFiles).toBeLessThanOrEqual(6);
   expect(told).toBeLessThan(10 + (Date.now() - startedAt) / 250);
+});
+
+it('shows a name written as DICOM does in readable form, and how many damaged images stayed behind', () => {
+  engine.send([{ ...study('Doe^Jane', [10]), damaged: 2 }]);
+  expect(engine.value[0]).toMatchObject({ patientName: 'Doe, Jane', damaged: 2 });
+});
+
+it('announces few studies ahead of their turn, but an urgent one at once', async () => {
+  const held = gate();
+  server.intercept = async (request) => {
+    if (isTus(request)) await held.passed;
+    return false;
+  };
+  const routine = Array.from({ length: 8 }, (_, index) => study(`R^${index}`, Array(7).fill(100)));
+  engine.send(routine);
+  await engineSays(() => server.uploads.length === 3 && phases()[2] === 'sending');
+  expect(engine.value.slice(3).every((each) => each.phase === 'announcing' && each.queued)).toBe(true);
+  engine.send([study('S^1', [100], { serviceLevel: 'stat' })]);
+  await engineSays(() => phases()[8] === 'sending');
+  expect(server.uploads).toHaveLength(4);
+  held.open();
+  await engineSays(() => phases().every((phase) => phase === 'sent'));
+  expect(server.uploads).toHaveLength(9);
+});
+
+it('says that many studies at once are the reason of a wait, not the server', async () => {
+  let refused = false;
+  server.intercept = (request, response) => {
+    if (request.url !== '/api/v1/uploads' || refused) return false;
+    refused = true;
+    request.resume();
+    response.writeHead(429).end();
+    return true;
+  };
+  const seen = new Set<string | undefined>();
+  engine.subscribe(() => seen.add(engine.value[0]?.hindrance));
+  engine.send([study('Doe^Jane', [10])]);
+  await engineSays(() => phases()[0] === 'sent');
+  expect(seen).toContain('rateLimited');
+  expect(seen).not.toContain('serverBusy');
 });

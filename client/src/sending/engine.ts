@@ -3,7 +3,13 @@ import { NetworkError } from '../api/problem-error.js';
 import { Store } from '../api/store.js';
 import { type Failure, nextStep } from './failure.js';
 import { StudyCalls, type StudyCallsOptions } from './study-calls.js';
-import { type FileState, type SendingStudy, type StudyToSend, Transfer } from './transfer.js';
+import {
+  type DuplicateAnswer,
+  type FileState,
+  type SendingStudy,
+  type StudyToSend,
+  Transfer,
+} from './transfer.js';
 import type { FileTransport } from './transport.js';
 
 export interface EngineOptions extends StudyCallsOptions {
@@ -16,6 +22,11 @@ export interface EngineOptions extends StudyCallsOptions {
 const URGENCY: Record<ServiceLevel, number> = { stat: 1, emergency: 2, routine: 3 };
 /** The pages are told of progress this often, whatever the number of files. */
 const TELL_EVERY_MS = 300;
+/**
+ * Studies announced whose files still wait, the one being sent included: the server takes a limited number of
+ * new uploads a minute, and one announced long before its turn could expire.
+ */
+const MOST_ANNOUNCED = 3;
 
 /**
  * Sends studies: announces each, moves its files, the most urgent study first, and does not stop trying until
@@ -27,7 +38,7 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
   readonly #calls: StudyCalls;
   #transfers: Transfer[] = [];
   #transport: Promise<FileTransport> | undefined;
-  #announcing = false;
+  #announcing: Transfer | undefined;
   #filesUnderWay = 0;
   #telling: ReturnType<typeof setTimeout> | undefined;
   #lastId = 0;
@@ -53,13 +64,24 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
     void this.#announceAll();
   }
 
-  /** The person's answer to "This study was sent before. Send it again?" */
-  answerDuplicate(id: string, sendAgain: boolean): void {
+  /** The person's answer when the server has seen the study before. */
+  answerDuplicate(id: string, answer: DuplicateAnswer): void {
     const transfer = this.#find(id);
     if (transfer?.phase !== 'duplicate') return;
-    transfer.force = sendAgain;
-    if (sendAgain) this.#goOn(transfer);
-    else this.#drop(transfer);
+    if (answer === 'doNotSend') {
+      this.#drop(transfer);
+      return;
+    }
+    transfer.force = answer === 'new';
+    if (answer === 'continue') {
+      const { earlier } = transfer;
+      const same = this.#transfers.filter(({ destination }) => destination?.uploadId === earlier?.id);
+      // Two at once would be at the same files; one that has failed is taken over.
+      if (same.some((other) => other.underWay)) return;
+      for (const other of same) this.#drop(other);
+      transfer.continuing = earlier;
+    }
+    this.#goOn(transfer);
   }
 
   /** Tries a failed study again with what has not arrived yet. */
@@ -105,7 +127,6 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
   #goOn(transfer: Transfer): void {
     transfer.again();
     this.#tellNow();
-    void this.#announceAll();
     this.#pump();
     this.#completeIfAllSent(transfer);
   }
@@ -119,19 +140,35 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
   /** One after the other, so that a slow network is not asked twenty things at once. */
   async #announceAll(): Promise<void> {
     if (this.#announcing) return;
-    this.#announcing = true;
-    for (;;) {
-      const next = this.#byUrgency().find((transfer) => transfer.phase === 'announcing');
-      if (!next) break;
-      await this.#calls.announce(next);
+    for (let next = this.#nextToAnnounce(); next; next = this.#nextToAnnounce()) {
+      this.#announcing = next;
       this.#tellNow();
-      this.#pump();
+      await this.#calls.announce(next);
+      this.#announcing = undefined;
+      this.#tellNow();
+      this.#sendFiles();
+      this.#completeIfAllSent(next);
     }
-    this.#announcing = false;
+  }
+
+  #nextToAnnounce(): Transfer | undefined {
+    const next = this.#byUrgency().find((transfer) => transfer.phase === 'announcing');
+    if (!next) return undefined;
+    const urgency = URGENCY[next.announcement.serviceLevel];
+    const ahead = this.#transfers.filter(
+      ({ phase, hasPendingFiles, announcement }) =>
+        phase === 'sending' && hasPendingFiles && URGENCY[announcement.serviceLevel] <= urgency,
+    );
+    return ahead.length < MOST_ANNOUNCED ? next : undefined;
+  }
+
+  #pump(): void {
+    this.#sendFiles();
+    void this.#announceAll();
   }
 
   /** Starts files until as many are under way as may be, always for the most urgent study that has some left. */
-  #pump(): void {
+  #sendFiles(): void {
     while (this.#filesUnderWay < this.#options.parallel) {
       const transfer = this.#nextToSend();
       if (!transfer) return;
@@ -263,7 +300,11 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
     const next = this.#nextToSend();
     this.set(
       this.#transfers.map((transfer) =>
-        transfer.snapshot(transfer.phase === 'sending' && transfer !== next && transfer.filesUnderWay === 0),
+        transfer.snapshot(
+          transfer.phase === 'announcing'
+            ? transfer !== this.#announcing
+            : transfer.phase === 'sending' && transfer !== next && transfer.filesUnderWay === 0,
+        ),
       ),
     );
   }

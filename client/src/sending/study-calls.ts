@@ -33,6 +33,7 @@ export class StudyCalls {
     let unanswered = false;
     for (let attempt = 1; transfer.phase === 'announcing'; attempt += 1) {
       try {
+        if (transfer.continuing && (await this.#adopt(transfer, transfer.continuing))) return;
         const answer = await uploads.announce({ ...transfer.announcement, forceUpload: transfer.force });
         if (!transfer.signal.aborted) return transfer.announced(answer);
         // Cancelled while the question was under way.
@@ -46,6 +47,23 @@ export class StudyCalls {
         else if (!(await this.waitAfter(transfer, error, attempt))) return;
         unanswered ||= error instanceof NetworkError;
       }
+    }
+  }
+
+  /** @returns whether that settled it; if not, the earlier upload is not open any more */
+  async #adopt(transfer: Transfer, earlier: EarlierUpload): Promise<boolean> {
+    const { uploads } = this.#options;
+    try {
+      const { uploadToken } = await uploads.renewToken(earlier.id);
+      const upload = await uploads.detail(earlier.id);
+      if (!transfer.signal.aborted && !transfer.adopt(upload, uploadToken)) {
+        transfer.askAboutDuplicate({ ...earlier, differs: true });
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof ProblemError) || nextStep(error) !== 'askServer') throw error;
+      transfer.continuing = undefined;
+      return transfer.signal.aborted;
     }
   }
 
@@ -166,7 +184,8 @@ export class StudyCalls {
 
   hindranceOf(status: number | undefined): Hindrance {
     if (!this.#options.network.online) return 'offline';
-    return status === undefined || status === 0 ? 'unreachable' : 'serverBusy';
+    if (status === undefined || status === 0) return 'unreachable';
+    return status === 429 ? 'rateLimited' : 'serverBusy';
   }
 
   #hinder(transfer: Transfer, hindrance: Hindrance): void {
@@ -186,5 +205,6 @@ function earlierUpload(error: unknown): EarlierUpload | undefined {
     id: existing?.id ?? '',
     createdAt: existing?.createdAt ?? '',
     status: existing?.status ?? 'delivered',
+    differs: false,
   };
 }

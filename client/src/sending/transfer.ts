@@ -1,8 +1,11 @@
 import type {
   CreateUploadRequest,
   CreateUploadResponse,
+  UploadDetail,
   UploadStatus,
 } from '@relaypacs/core/contract/uploads.js';
+import { formatPatientName } from '../ui/format.js';
+import { adoptableFiles } from './adoption.js';
 import { newClientId } from './new-client-id.js';
 import { SpeedMeter } from './speed.js';
 import type { Destination, FileToSend } from './transport.js';
@@ -10,6 +13,8 @@ import type { Destination, FileToSend } from './transport.js';
 export interface StudyToSend {
   announcement: CreateUploadRequest;
   files: readonly FileToSend[];
+  /** Images of this study that are damaged and stay on the device. */
+  damaged?: number;
 }
 
 /** `sent`: every file is at the server, which has said so. */
@@ -24,13 +29,18 @@ export type SendingPhase =
   | 'cancelled';
 
 /** What keeps a study waiting although nothing is wrong with it. */
-export type Hindrance = 'offline' | 'unreachable' | 'serverBusy' | 'signIn';
+export type Hindrance = 'offline' | 'unreachable' | 'serverBusy' | 'rateLimited' | 'signIn';
 
 export interface EarlierUpload {
   id: string;
   createdAt: string;
   status: UploadStatus;
+  /** It cannot be continued with the files picked now: they are not the same. */
+  differs: boolean;
 }
+
+/** `continue`: send what an unfinished upload still lacks. `new`: send everything as another upload. */
+export type DuplicateAnswer = 'continue' | 'new' | 'doNotSend';
 
 /** How far one study is, for the pages: never changes once it is made. */
 export interface SendingStudy {
@@ -41,6 +51,8 @@ export interface SendingStudy {
   modality: string;
   serviceLevel: CreateUploadRequest['serviceLevel'];
   phase: SendingPhase;
+  /** Damaged images of it that were left out. */
+  damaged: number;
   /** Another study goes first. */
   queued: boolean;
   hindrance: Hindrance | undefined;
@@ -73,6 +85,14 @@ const PHASES_UNDER_WAY: readonly SendingPhase[] = [
   'cancelling',
 ];
 
+/** Whether a study of this phase is still being worked on by this page. */
+export function isUnderWay(phase: SendingPhase): boolean {
+  return PHASES_UNDER_WAY.includes(phase);
+}
+
+/** Bytes of one request for an upload whose announcement was answered to an earlier page. */
+const ADOPTED_CHUNK_SIZE = 8 * 1024 * 1024;
+
 /** The state of one study on its way; what to do with it next is the engine's business. */
 export class Transfer {
   readonly id: string;
@@ -85,12 +105,15 @@ export class Transfer {
   earlier: EarlierUpload | undefined;
   /** Send although the server has seen this study before. */
   force = false;
+  /** The unfinished upload to go on with instead of announcing a new one. */
+  continuing: EarlierUpload | undefined;
   destination: Destination | undefined;
   filesSent = 0;
   filesUnderWay = 0;
   bytesSent = 0;
   #stopping = new AbortController();
   readonly #files: readonly FileToSend[];
+  readonly #damaged: number;
   /** The files of the upload there is now; an attempt at an earlier one may end late. */
   #states: ReadonlySet<FileState> = new Set();
   /** The next file stands last. */
@@ -103,6 +126,7 @@ export class Transfer {
     this.fileCount = study.files.length;
     this.totalBytes = study.files.reduce((sum, file) => sum + file.blob.size, 0);
     this.#files = study.files;
+    this.#damaged = study.damaged ?? 0;
     this.#startOver();
   }
 
@@ -112,7 +136,7 @@ export class Transfer {
   }
 
   get underWay(): boolean {
-    return PHASES_UNDER_WAY.includes(this.phase);
+    return isUnderWay(this.phase);
   }
 
   get hasPendingFiles(): boolean {
@@ -128,6 +152,32 @@ export class Transfer {
     };
     this.earlier = undefined;
     this.#enter('sending');
+  }
+
+  /**
+   * Goes on with an upload that an earlier page began: what has arrived is not sent again.
+   *
+   * @returns false when the files picked now are not those of that upload; nothing has changed then
+   */
+  adopt(upload: UploadDetail, token: string): boolean {
+    const arrived = adoptableFiles(this.announcement, this.#files, upload);
+    if (!arrived) return false;
+    this.destination = { uploadId: upload.id, endpoint: '/files', token, chunkSize: ADOPTED_CHUNK_SIZE };
+    this.continuing = undefined;
+    this.earlier = undefined;
+    const pending: FileState[] = [];
+    for (const file of this.#files) {
+      const there = arrived.get(file);
+      const done = there !== undefined && there.status !== 'uploading';
+      const bytes = done ? file.blob.size : (there?.offset ?? 0);
+      this.bytesSent += bytes;
+      if (done) this.filesSent += 1;
+      else pending.push({ file, bytes, url: there && `/files/${there.id}`, losses: 0 });
+    }
+    this.#pending = pending.reverse();
+    this.#states = new Set(pending);
+    this.#enter('sending');
+    return true;
   }
 
   takeFile(): FileState | undefined {
@@ -175,6 +225,7 @@ export class Transfer {
 
   askAboutDuplicate(earlier: EarlierUpload): void {
     this.earlier = earlier;
+    this.continuing = undefined;
     this.#enter('duplicate');
   }
 
@@ -225,11 +276,12 @@ export class Transfer {
     return {
       id: this.id,
       uploadId: this.destination?.uploadId,
-      patientName: this.announcement.patientName,
+      patientName: formatPatientName(this.announcement.patientName),
       studyDate: this.announcement.studyDate,
       modality: this.announcement.modality,
       serviceLevel: this.announcement.serviceLevel,
       phase: this.phase,
+      damaged: this.#damaged,
       queued,
       hindrance: this.hindrance,
       filesSent: this.filesSent,
@@ -245,6 +297,7 @@ export class Transfer {
 
   #startOver(): void {
     this.destination = undefined;
+    this.continuing = undefined;
     this.filesSent = 0;
     this.bytesSent = 0;
     this.#pending = this.#files.map((file) => ({ file, bytes: 0, url: undefined, losses: 0 })).reverse();

@@ -11,7 +11,7 @@ export interface FileToSend {
 
 export interface Destination {
   uploadId: string;
-  /** Absolute URL of the tus endpoint, as the server names it. */
+  /** URL of the tus endpoint, as the server names it, or a path on the page's own origin. */
   endpoint: string;
   token: string;
   /** Bytes of one request. */

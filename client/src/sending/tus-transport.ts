@@ -82,10 +82,10 @@ export function createTusTransport({ origin, fileReader }: TusTransportOptions):
         underWay.set(id, { onProgress, end });
         uppy.setFileState(id, {
           tus: {
-            endpoint: to.endpoint,
+            endpoint: new URL(to.endpoint, origin).href,
             chunkSize: to.chunkSize,
             headers: { Authorization: `Bearer ${to.token}` },
-            ...(url === undefined ? {} : { uploadUrl: url }),
+            ...(url === undefined ? {} : { uploadUrl: new URL(url, origin).href }),
           },
         });
         uppy.upload().catch((error: unknown) => {

@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { count, formatBytes, formatDate, formatMoment, formatTimeLeft, percent } from './format.js';
+import {
+  count,
+  formatBytes,
+  formatDate,
+  formatMoment,
+  formatPatientName,
+  formatTimeLeft,
+  percent,
+} from './format.js';
 
 it('writes sizes with three digits at most', () => {
   const sizes = [0, 999, 1000, 1234, 99_400, 512_000_000, 999_600, 2_147_483_648];
@@ -46,4 +54,11 @@ it('does not say 100 % too early', () => {
   expect(percent(999_999, 1_000_000)).toBe(99);
   expect(percent(1, 1)).toBe(100);
   expect(percent(0, 0)).toBe(100);
+});
+
+it('shows a name as people read it, whoever wrote it', () => {
+  expect(formatPatientName('Doe^Jane')).toBe('Doe, Jane');
+  expect(formatPatientName('Doe, Jane')).toBe('Doe, Jane');
+  expect(formatPatientName('^')).toBe('^');
+  expect(formatPatientName('')).toBe('');
 });

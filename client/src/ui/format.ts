@@ -1,3 +1,5 @@
+import { formatPersonName } from '@relaypacs/core/dicom/person-name.js';
+
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 /** `512 MB`, `1.4 GB`: decimal units, as people know them from their devices; three digits at most. */
@@ -45,6 +47,11 @@ export function formatMoment(iso: string, now = new Date()): string {
     moment,
   );
   return `${day}, ${time}`;
+}
+
+/** `Doe, Jane`, also for a name written as DICOM does: `Doe^Jane`. */
+export function formatPatientName(name: string): string {
+  return formatPersonName(name) || name;
 }
 
 /** `1 image`, `2 images`, `1,200 images`. */

@@ -177,6 +177,8 @@ export const UploadSummarySchema = z.object({
   patientSex: z.string().nullable(),
   studyDate: z.string(),
   modality: z.string(),
+  /** As announced; what was found in the files stands in `studies`. */
+  studyInstanceUid: z.string().nullable(),
   studyDescription: z.string().nullable(),
   clinicalHistory: z.string().nullable(),
   fileCount: z.int(),

@@ -85,6 +85,7 @@ function presentSummary(
     patientSex: row.patientSex,
     studyDate: row.studyDate,
     modality: row.modality,
+    studyInstanceUid: row.studyInstanceUid,
     studyDescription: row.studyDescription,
     clinicalHistory: row.clinicalHistory,
     fileCount: row.fileCount,

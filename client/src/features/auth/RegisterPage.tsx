@@ -25,7 +25,7 @@ export function RegisterPage() {
       <form noValidate onSubmit={(event) => void submit(event)}>
         <TextField
           label="Full name"
-          hint="Optional. Colleagues see it beside what you send."
+          hint="Optional."
           error={errors.fullName}
           name="name"
           autoComplete="name"

@@ -13,6 +13,11 @@ const FILE_STATUS: Record<UploadFile['status'], string> = {
   rejected: 'Not accepted',
 };
 
+/** Copies of an image that is there already are whole: to send them again would lead to the same. */
+function isDamaged({ problem }: UploadFile): boolean {
+  return !['CONFLICTING_COPY', 'DUPLICATE'].includes(problem?.code ?? '');
+}
+
 /** What is wrong with single files first; all of them on demand. */
 export function UploadFiles({ files }: { files: readonly UploadFile[] }) {
   const rejected = files.filter((file) => file.status === 'rejected' || file.problem);
@@ -23,9 +28,8 @@ export function UploadFiles({ files }: { files: readonly UploadFile[] }) {
         <section className="card stack" aria-labelledby="rejected-heading">
           <h2 id="rejected-heading">{count(rejected.length, 'file')} not accepted</h2>
           <p>
-            {rejected.length === 1 ? 'This file does' : 'These files do'} not go to the PACS. Export{' '}
-            {rejected.length === 1 ? 'it' : 'them'} again and send {rejected.length === 1 ? 'it' : 'them'} as
-            a new upload.
+            {rejected.length === 1 ? 'This file does' : 'These files do'} not go to the PACS.
+            {rejected.some(isDamaged) && ' Export what is damaged again and send it as a new upload.'}
           </p>
           <LongList
             items={rejected}

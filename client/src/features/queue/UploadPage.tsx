@@ -1,7 +1,7 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { Link, useParams } from 'react-router';
 import { ProblemError } from '../../api/problem-error.js';
-import { formatDate } from '../../ui/format.js';
+import { formatDate, formatPatientName } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
 import { PageHeading } from '../../ui/PageHeading.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
@@ -57,7 +57,7 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
         {/* The browser's history is no place for a patient's name. */}
         <PageHeading title="Upload">
           <span className="row upload-title">
-            <span>{upload.patientName}</span> <LevelSign level={upload.serviceLevel} />
+            <span>{formatPatientName(upload.patientName)}</span> <LevelSign level={upload.serviceLevel} />
           </span>
         </PageHeading>
         <p className="muted">{about.join(' · ')}</p>

@@ -1,21 +1,22 @@
 import type { UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { Link } from 'react-router';
-import { count, formatBytes, formatDate, formatMoment } from '../../ui/format.js';
+import { count, formatBytes, formatDate, formatMoment, formatPatientName } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
 import { StatusBadge } from './StatusBadge.js';
 import { statusWords } from './status-sentences.js';
+import { useSendingHere } from './use-sending-here.js';
 
 /** One line of the list; the whole of it leads to the details. */
 export function UploadRow({ upload }: { upload: UploadSummary }) {
-  const words = statusWords(upload);
+  const words = statusWords(upload, useSendingHere(upload.id));
   const about = [upload.modality, formatDate(upload.studyDate), upload.studyDescription].filter(Boolean);
   return (
     <li className="upload-row">
       <div className="upload-main">
         <div className="row upload-title">
           <Link className="upload-link" to={`/uploads/${upload.id}`}>
-            {upload.patientName}
+            {formatPatientName(upload.patientName)}
           </Link>
           <LevelSign level={upload.serviceLevel} />
         </div>

@@ -2,6 +2,7 @@ import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { useState } from 'react';
 import { ProblemError, sentenceOf } from '../../api/problem-error.js';
 import { useServices } from '../../app/services.js';
+import { isUnderWay } from '../../sending/transfer.js';
 import { Dialog } from '../../ui/Dialog.js';
 import { Icon } from '../../ui/Icon.js';
 import { Notice, toneIcon } from '../../ui/Notice.js';
@@ -26,7 +27,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
   const [problem, setProblem] = useState<string>();
   // The server has said that trying again cannot help.
   const [pointless, setPointless] = useState(false);
-  const words = statusWords(upload);
+  const words = statusWords(upload, here !== undefined && isUnderWay(here.phase));
 
   const act = async (action: () => Promise<void>) => {
     setAsking(false);

@@ -1,5 +1,5 @@
 import type { Study } from '@relaypacs/core/contract/uploads.js';
-import { count, formatDate } from '../../ui/format.js';
+import { count, formatDate, formatPatientName } from '../../ui/format.js';
 import { Notice } from '../../ui/Notice.js';
 
 const STUDY_STATUS: Record<Study['status'], string> = {
@@ -21,7 +21,7 @@ export function UploadStudies({ studies }: { studies: readonly Study[] }) {
         {studies.map((study) => (
           <li key={study.id} className="study-line">
             <p>
-              <strong>{study.patientName ?? 'No patient name'}</strong>
+              <strong>{formatPatientName(study.patientName ?? '') || 'No patient name'}</strong>
               {study.patientId ? ` · ID ${study.patientId}` : ''}
               {study.patientBirthDate ? ` · born ${formatDate(study.patientBirthDate)}` : ''}
             </p>

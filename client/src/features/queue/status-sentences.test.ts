@@ -41,7 +41,7 @@ it('does not make a delivery with rejected files look like a full success', () =
   });
   expect(words).toMatchObject({ tone: 'caution', label: 'Delivered in part' });
   expect(words.sentence).toContain('478 of 478 confirmed');
-  expect(words.sentence).toContain('2 files were left out');
+  expect(words.sentence).toContain('2 files were left out: open the details to see which and why');
   expect(statusWords({ ...facts, instances: { ...facts.instances, failed: 1, verified: 479 } }).tone).toBe(
     'caution',
   );
@@ -72,4 +72,26 @@ it('tells the timeline in plain words, known or not', () => {
   expect(timelineWords('received')).toBe('All files arrived');
   expect(timelineWords('bytes_removed')).toBe('The copy kept here was removed');
   expect(timelineWords('delivery_retried')).toBe('Delivery retried');
+});
+
+it('does not let a delivery with a remark look like a full success, and gives the remark', () => {
+  const detail = 'The PACS holds one image with other content.';
+  const problem = { code: 'X', title: 'x', detail };
+  expect(statusWords({ ...facts, problem })).toEqual({
+    tone: 'caution',
+    label: 'Delivered, with a remark',
+    sentence: `Delivered, 480 of 480 confirmed by the PACS. ${detail}`,
+  });
+  const inPart = { ...facts, problem, instances: { ...facts.instances, verified: 479, failed: 1 } };
+  expect(statusWords(inPart)).toMatchObject({ tone: 'caution', label: 'Delivered in part' });
+  expect(statusWords(inPart).sentence).toContain(detail);
+});
+
+it('asks to keep the page open only where the study is being sent', () => {
+  const half = { ...facts, status: 'uploading', fileCount: 40, filesReceived: 4 } as const;
+  expect(statusWords(half, true).sentence).toMatch(/^4 of 40 files have arrived\. Keep RelayPACS open/);
+  expect(statusWords(half).sentence).toMatch(
+    /^4 of 40 files have arrived and are safe until .*15 Jan 2026.*choose the same files again on the Send page/,
+  );
+  expect(statusWords({ ...half, status: 'created' }).sentence).not.toMatch(/Keep RelayPACS open/);
 });

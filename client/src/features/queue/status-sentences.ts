@@ -42,23 +42,36 @@ export function statusLabel(status: UploadStatus): string {
   return LABELS[status];
 }
 
-/** What to tell a person about an upload. */
-export function statusWords(upload: StatusFacts): StatusWords {
+const CONTINUE =
+  'If nothing is sending it any more, choose the same files again on the Send page to continue.';
+
+/**
+ * What to tell a person about an upload.
+ *
+ * @param sendingHere - whether this page is sending it
+ */
+export function statusWords(upload: StatusFacts, sendingHere = false): StatusWords {
   const { status, fileCount, filesReceived, instances, problem } = upload;
   const label = LABELS[status];
-  const arrived = `${filesReceived} of ${count(fileCount, 'file')} ${filesReceived === 1 ? 'has' : 'have'} arrived.`;
+  const has = filesReceived === 1 ? 'has' : 'have';
+  const arrived = `${filesReceived} of ${count(fileCount, 'file')} ${has} arrived`;
+  const until = formatMoment(upload.expiresAt);
   switch (status) {
     case 'created':
       return {
         tone: 'moving',
         label,
-        sentence: `Nothing has arrived yet. Keep RelayPACS open on the device that sends it, until ${formatMoment(upload.expiresAt)} at the latest.`,
+        sentence: sendingHere
+          ? `Nothing has arrived yet. Keep RelayPACS open on the device that sends it, until ${until} at the latest.`
+          : `Nothing has arrived yet; it can be sent until ${until}. ${CONTINUE}`,
       };
     case 'uploading':
       return {
         tone: 'moving',
         label,
-        sentence: `${arrived} Keep RelayPACS open on the device that sends it, until all are here.`,
+        sentence: sendingHere
+          ? `${arrived}. Keep RelayPACS open on the device that sends it, until all are here.`
+          : `${arrived} and ${filesReceived === 1 ? 'is' : 'are'} safe until ${until}. ${CONTINUE}`,
       };
     case 'received':
       return {
@@ -106,7 +119,7 @@ export function statusWords(upload: StatusFacts): StatusWords {
       return {
         tone: 'bad',
         label,
-        sentence: `${arrived} The rest did not come in time, so the upload was closed and nothing has gone to the PACS. Send the study again.`,
+        sentence: `${arrived}. The rest did not come in time, so the upload was closed and nothing has gone to the PACS. Send the study again.`,
       };
     case 'cancelled':
       return {
@@ -117,9 +130,10 @@ export function statusWords(upload: StatusFacts): StatusWords {
   }
 }
 
-function deliveredWords({ instances, filesRejected }: StatusFacts): StatusWords {
+function deliveredWords({ instances, filesRejected, problem }: StatusFacts): StatusWords {
   const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS.`;
-  if (filesRejected === 0 && instances.failed === 0 && instances.verified >= instances.total) {
+  const allConfirmed = instances.failed === 0 && instances.verified >= instances.total;
+  if (filesRejected === 0 && allConfirmed && !problem) {
     return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} Nothing left to do.` };
   }
   const missing = [
@@ -128,10 +142,15 @@ function deliveredWords({ instances, filesRejected }: StatusFacts): StatusWords 
       : '',
     instances.failed > 0 ? `${count(instances.failed, 'image')} did not get there` : '',
   ].filter((part) => part !== '');
+  const sentences = [confirmed];
+  if (problem) sentences.push(problem.detail);
+  if (missing.length > 0)
+    sentences.push(`But ${missing.join(' and ')}: open the details to see which and why.`);
+  else if (!allConfirmed) sentences.push('Not all images are confirmed: check in the PACS.');
   return {
     tone: 'caution',
-    label: 'Delivered in part',
-    sentence: `${confirmed} ${missing.length > 0 ? `But ${missing.join(' and ')}. The details say which; send them again.` : 'Not all images are confirmed: check in the PACS.'}`,
+    label: problem && allConfirmed ? 'Delivered, with a remark' : 'Delivered in part',
+    sentence: sentences.join(' '),
   };
 }
 

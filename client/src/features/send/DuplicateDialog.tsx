@@ -1,30 +1,46 @@
 import { useServices } from '../../app/services.js';
-import type { SendingStudy } from '../../sending/transfer.js';
+import type { EarlierUpload, SendingStudy } from '../../sending/transfer.js';
 import { Dialog } from '../../ui/Dialog.js';
-import { formatDate, formatMoment } from '../../ui/format.js';
-import { statusLabel } from '../queue/status-sentences.js';
+import { formatDate } from '../../ui/format.js';
+import { useSendingHere } from '../queue/use-sending-here.js';
+import { duplicateWords } from './duplicate-words.js';
 
-/** Asks whether a study that the server has seen before is to be sent again (FR-UPLOAD-05). */
-export function DuplicateDialog({ study }: { study: SendingStudy }) {
+interface DuplicateDialogProps {
+  study: SendingStudy;
+  earlier: EarlierUpload;
+}
+
+/** Asks what to do with a study that the server has seen before (FR-UPLOAD-05), or has half of. */
+export function DuplicateDialog({ study, earlier }: DuplicateDialogProps) {
   const { engine } = useServices();
-  const { earlier } = study;
+  const { kind, title, sentence } = duplicateWords(earlier, useSendingHere(earlier.id));
+  const safeFirst = kind === 'sent' || kind === 'underWay';
+  const doNotSend = () => engine.answerDuplicate(study.id, 'doNotSend');
   return (
     <Dialog
-      key={study.id}
-      title="Send this study again?"
-      onDismiss={() => engine.answerDuplicate(study.id, false)}
+      title={title}
+      onDismiss={doNotSend}
       actions={
         <>
-          <button type="button" className="button" onClick={() => engine.answerDuplicate(study.id, false)}>
+          <button type="button" className={`button ${safeFirst ? 'button-primary' : ''}`} onClick={doNotSend}>
             Do not send
           </button>
           <button
             type="button"
-            className="button button-primary"
-            onClick={() => engine.answerDuplicate(study.id, true)}
+            className={`button ${kind === 'differs' ? 'button-primary' : ''}`}
+            onClick={() => engine.answerDuplicate(study.id, 'new')}
           >
-            Send again
+            {kind === 'sent' ? 'Send again' : 'Send as a new upload'}
           </button>
+          {kind === 'unfinished' && (
+            <button
+              type="button"
+              className="button button-primary"
+              onClick={() => engine.answerDuplicate(study.id, 'continue')}
+            >
+              Continue
+            </button>
+          )}
         </>
       }
     >
@@ -33,12 +49,7 @@ export function DuplicateDialog({ study }: { study: SendingStudy }) {
         <br />
         {study.modality} · {formatDate(study.studyDate)}
       </p>
-      <p>
-        A study of this patient with the same date and modality was sent before
-        {earlier?.createdAt ? `: ${formatMoment(earlier.createdAt)}` : ''}
-        {earlier ? ` (${statusLabel(earlier.status).toLowerCase()}).` : '.'} Send this one only if it is
-        another study, or if something was missing.
-      </p>
+      <p>{sentence}</p>
     </Dialog>
   );
 }

@@ -1,11 +1,12 @@
 import { count } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
 import { Notice } from '../../ui/Notice.js';
-import type { LeftOutFile } from './grouping.js';
+import type { LeftOutFile, OtherFile } from './grouping.js';
+import { othersWords } from './left-out-words.js';
 
 interface LeftOutProps {
   damaged: readonly LeftOutFile[];
-  others: readonly LeftOutFile[];
+  others: readonly OtherFile[];
   /** Nothing that can be sent was found. */
   nothingElse: boolean;
 }
@@ -17,12 +18,7 @@ export function LeftOut({ damaged, others, nothingElse }: LeftOutProps) {
       {damaged.length > 0 && <DamagedImages files={damaged} />}
       {others.length > 0 && (
         <Notice tone={nothingElse ? 'caution' : 'over'}>
-          <p>
-            {others.length === 1
-              ? '1 file is not a DICOM image'
-              : `${others.length} files are not DICOM images`}{' '}
-            and will be left out.
-          </p>
+          <p>{othersWords(others)}</p>
           <FileReasons files={others} />
         </Notice>
       )}

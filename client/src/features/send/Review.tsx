@@ -28,7 +28,7 @@ export function Review() {
   const send = () => {
     const announced = included.map((study) => ({ study, ...announcementOf(study, study.details) }));
     const ready = announced.flatMap(({ study, request }): StudyToSend[] =>
-      request ? [{ announcement: request, files: filesToSend(study) }] : [],
+      request ? [{ announcement: request, files: filesToSend(study), damaged: study.damaged.length }] : [],
     );
     if (ready.length < included.length) {
       setTried(true);

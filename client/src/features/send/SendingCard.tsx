@@ -9,7 +9,7 @@ import { Icon } from '../../ui/Icon.js';
 import { toneIcon } from '../../ui/Notice.js';
 import { Progress } from '../../ui/Progress.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
-import { sendingNumbers, sendingWords } from './sending-words.js';
+import { leftOutWords, sendingNumbers, sendingWords } from './sending-words.js';
 
 interface SendingCardProps {
   study: SendingStudy;
@@ -24,6 +24,7 @@ export function SendingCard({ study, delivery }: SendingCardProps) {
   const over = ['sent', 'failed', 'cancelled'].includes(study.phase);
   const moving = study.phase === 'sending' || study.phase === 'completing';
   const { tone, words } = sendingWords(study, delivery);
+  const leftOut = leftOutWords(study);
   return (
     <article className="card stack sending">
       <SendingHead
@@ -45,6 +46,11 @@ export function SendingCard({ study, delivery }: SendingCardProps) {
       <p className={`sending-words tone-${tone}`}>
         <Icon name={toneIcon(tone)} /> <span>{words}</span>
       </p>
+      {leftOut && (
+        <p className="sending-words tone-caution">
+          <Icon name={toneIcon('caution')} /> <span>{leftOut}</span>
+        </p>
+      )}
       <div className="row">
         {study.phase === 'failed' && (
           <button type="button" className="button button-primary" onClick={() => engine.tryAgain(study.id)}>

@@ -38,7 +38,9 @@ export function SendingList() {
       <span className="visually-hidden" role="status">
         {spokenProgress(studies, deliveries)}
       </span>
-      {duplicate && <DuplicateDialog study={duplicate} />}
+      {duplicate?.earlier && (
+        <DuplicateDialog key={duplicate.id} study={duplicate} earlier={duplicate.earlier} />
+      )}
     </section>
   );
 }

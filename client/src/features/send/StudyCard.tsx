@@ -1,7 +1,7 @@
 import { useId } from 'react';
 import { useServices } from '../../app/services.js';
 import { Field } from '../../ui/Field.js';
-import { count, formatBytes, formatDate } from '../../ui/format.js';
+import { count, formatBytes, formatDate, formatPatientName } from '../../ui/format.js';
 import { Notice } from '../../ui/Notice.js';
 import { LevelChoice } from '../../ui/ServiceLevel.js';
 import type { DetailField, StudyDetails } from './announcement.js';
@@ -23,7 +23,7 @@ export function StudyCard({ study, errors }: StudyCardProps) {
     header.studyDate ? formatDate(header.studyDate) : '',
     header.studyDescription ?? '',
   ].filter((fact) => fact !== '');
-  const name = details.patientName || 'Patient without a name';
+  const name = formatPatientName(details.patientName) || 'Patient without a name';
   const change = (more: Partial<StudyDetails>) => draft.describe(study.key, more);
 
   return (
@@ -68,7 +68,7 @@ export function StudyCard({ study, errors }: StudyCardProps) {
             />
             <Field
               label="Clinical history"
-              hint="For the radiologist. Optional."
+              hint="Kept with this study in RelayPACS. Optional."
               error={errors.clinicalHistory}
             >
               {(control) => (

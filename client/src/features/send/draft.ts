@@ -7,6 +7,7 @@ import {
   groupStudies,
   type InspectedFile,
   type LeftOutFile,
+  type OtherFile,
 } from './grouping.js';
 import type { PickedFile } from './picked-files.js';
 
@@ -20,7 +21,7 @@ export interface DraftState {
   reading: { done: number; total: number } | undefined;
   studies: readonly DraftStudy[];
   damaged: readonly LeftOutFile[];
-  others: readonly LeftOutFile[];
+  others: readonly OtherFile[];
   problem: string | undefined;
 }
 

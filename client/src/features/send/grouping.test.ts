@@ -83,6 +83,7 @@ it('says of everything else why it is left out', async () => {
     expect.stringMatching(/unpack it first/),
     expect.stringMatching(/Photos/),
   ]);
+  expect(others.map(({ empty }) => empty)).toEqual([false, true, false, false]);
 });
 
 it('names the modality of the images, not that of a report beside them', async () => {

@@ -12,6 +12,12 @@ export interface LeftOutFile {
   reason: string;
 }
 
+/** A file that is no DICOM. */
+export interface OtherFile extends LeftOutFile {
+  /** It has no byte. */
+  empty: boolean;
+}
+
 /** One study found among the picked files. */
 export interface FoundStudy {
   /** The same for the same study when more files are picked. */
@@ -35,7 +41,7 @@ export interface Grouping {
   /** Damaged images that belong to none of the studies. */
   damaged: LeftOutFile[];
   /** What is not DICOM at all. */
-  others: LeftOutFile[];
+  others: OtherFile[];
 }
 
 /** Notes, reports and key images go along with a study; they do not say what it was taken with. */
@@ -45,11 +51,12 @@ const SECONDARY_MODALITIES = new Set(['SR', 'PR', 'KO', 'OT', 'DOC', 'REG', 'SEG
 export function groupStudies(files: readonly InspectedFile[]): Grouping {
   const usable = new Map<string, Array<InspectedFile & { header: FileHeader }>>();
   const damaged: Array<LeftOutFile & { header: FileHeader }> = [];
-  const others: LeftOutFile[] = [];
+  const others: OtherFile[] = [];
   for (const file of withoutRepetitions(files)) {
     const { inspection, path } = file;
-    if (inspection.kind === 'other') others.push({ path, reason: inspection.reason });
-    else if (inspection.kind === 'damaged') damaged.push({ path, ...inspection });
+    if (inspection.kind === 'other') {
+      others.push({ path, reason: inspection.reason, empty: file.file.size === 0 });
+    } else if (inspection.kind === 'damaged') damaged.push({ path, ...inspection });
     else {
       const key = studyKey(inspection.header);
       const study = usable.get(key) ?? [];

@@ -1,7 +1,7 @@
 import type { UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { expect, it } from 'vitest';
 import type { SendingStudy } from '../../sending/transfer.js';
-import { sendingNumbers, sendingWords, spokenProgress } from './sending-words.js';
+import { leftOutWords, sendingNumbers, sendingWords, spokenProgress } from './sending-words.js';
 
 const study: SendingStudy = {
   id: '1',
@@ -11,6 +11,7 @@ const study: SendingStudy = {
   modality: 'CT',
   serviceLevel: 'routine',
   phase: 'sending',
+  damaged: 0,
   queued: false,
   hindrance: undefined,
   filesSent: 312,
@@ -62,5 +63,29 @@ it('speaks of progress in tenths only', () => {
   expect(spokenProgress([{ ...study, bytesSent: 170_000_000, filesSent: 330 }], none)).toBe(spoken);
   expect(spokenProgress([{ ...study, phase: 'sent' }], new Map([['u1', delivery]]))).toMatch(
     /Delivered, 480/,
+  );
+});
+
+it('goes on saying that damaged images stayed behind, until the study is cancelled', () => {
+  const damaged = { ...study, damaged: 1 };
+  const words = '1 damaged image was left out. Export it again.';
+  expect(leftOutWords(damaged)).toBe(words);
+  expect(leftOutWords({ ...damaged, phase: 'sent' })).toBe(words);
+  expect(spokenProgress([{ ...damaged, phase: 'sent' }], new Map([['u1', delivery]]))).toContain(words);
+  expect(leftOutWords({ ...damaged, damaged: 3 })).toMatch(/^3 damaged images were/);
+  expect(leftOutWords(study)).toBeUndefined();
+  expect(leftOutWords({ ...damaged, phase: 'cancelled' })).toBeUndefined();
+});
+
+it('says that a study waits for its turn, before and after it is announced', () => {
+  for (const phase of ['announcing', 'sending'] as const) {
+    expect(sendingWords({ ...study, phase, queued: true }).words).toMatch(/^Waiting for its turn/);
+  }
+  expect(sendingWords({ ...study, phase: 'announcing' }).words).toMatch(/^Getting ready/);
+});
+
+it('does not blame the server for the limit of studies a minute', () => {
+  expect(sendingWords({ ...study, phase: 'announcing', hindrance: 'rateLimited' }).words).toMatch(
+    /^Waiting a moment: many studies at once/,
   );
 });

@@ -28,7 +28,7 @@ export function sendingWords(study: SendingStudy, delivery?: UploadSummary): Sen
     case 'cancelled':
       return { tone: 'over', words: 'Cancelled. Nothing of this study goes to the PACS.' };
     case 'duplicate':
-      return { tone: 'caution', words: 'This study was sent before. Say whether to send it again.' };
+      return { tone: 'caution', words: 'The server knows this study already. Say what to do with it.' };
     case 'cancelling':
       return {
         tone: 'over',
@@ -53,6 +53,11 @@ function waitingWords({ hindrance }: SendingStudy): SendingWords | undefined {
       };
     case 'serverBusy':
       return { tone: 'waiting', words: 'The server is busy. Sending goes on by itself in a moment.' };
+    case 'rateLimited':
+      return {
+        tone: 'waiting',
+        words: 'Waiting a moment: many studies at once. Sending goes on by itself; keep this page open.',
+      };
     case 'signIn':
       return { tone: 'caution', words: 'Your session has ended. Sign in again to go on.' };
     default:
@@ -61,10 +66,18 @@ function waitingWords({ hindrance }: SendingStudy): SendingWords | undefined {
 }
 
 function movingWords({ phase, queued }: SendingStudy): SendingWords {
+  if (queued) return { tone: 'over', words: 'Waiting for its turn. Keep this page open.' };
   if (phase === 'announcing') return { tone: 'moving', words: 'Getting ready…' };
   if (phase === 'completing') return { tone: 'moving', words: 'Checking that everything has arrived…' };
-  if (queued) return { tone: 'over', words: 'Waits for the studies before it.' };
   return { tone: 'moving', words: 'Sending. Keep this page open.' };
+}
+
+/** What to do about damaged images that stayed on the device, for as long as the study is on the list. */
+export function leftOutWords({ damaged, phase }: SendingStudy): string | undefined {
+  if (damaged === 0 || phase === 'cancelled' || phase === 'cancelling') return undefined;
+  return damaged === 1
+    ? '1 damaged image was left out. Export it again.'
+    : `${count(damaged, 'damaged image')} were left out. Export them again.`;
 }
 
 /** `312 of 480 files · 160 of 251 MB · 5.2 MB/s · about 20 s left` */
@@ -87,7 +100,8 @@ export function spokenProgress(
 ): string {
   return studies
     .map((study) => {
-      const { words } = sendingWords(study, deliveries.get(study.uploadId ?? ''));
+      const said = sendingWords(study, deliveries.get(study.uploadId ?? '')).words;
+      const words = [said, leftOutWords(study)].filter(Boolean).join(' ');
       if (study.phase !== 'sending' || study.hindrance) return `${study.patientName}: ${words}`;
       const tenths = Math.floor(percent(study.bytesSent, study.totalBytes) / 10) * 10;
       return `${study.patientName}: ${tenths} percent sent.`;

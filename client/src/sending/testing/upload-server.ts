@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,12 +32,14 @@ export class UploadServer {
   readonly #tus: Server;
   readonly #http = createServer((request, response) => void this.#handle(request, response));
   readonly #folder: string;
+  readonly #store: FileStore;
 
   private constructor(folder: string) {
     this.#folder = folder;
+    this.#store = new FileStore({ directory: folder });
     this.#tus = new Server({
       path: '/files',
-      datastore: new FileStore({ directory: folder }),
+      datastore: this.#store,
       // The name the server is known by elsewhere: nobody answers there.
       generateUrl: (_request, { path, id }) => `${PUBLIC_URL}${path}/${id}`,
       onUploadFinish: async (_request, file) => {
@@ -99,7 +101,32 @@ export class UploadServer {
       response.writeHead(204).end();
       return;
     }
-    answer(200, { id: upload.id, status: upload.status });
+    const { fileCount, totalBytes, patientId = null, studyInstanceUid = null } = upload.request;
+    const files = await this.#filesOf(upload.id);
+    answer(200, {
+      id: upload.id,
+      status: upload.status,
+      fileCount,
+      totalBytes,
+      patientId,
+      studyInstanceUid,
+      files,
+    });
+  }
+
+  async #filesOf(uploadId: string) {
+    const names = (await readdir(this.#folder)).filter((name) => name.endsWith('.json'));
+    const files = await Promise.all(names.map((name) => this.#store.getUpload(name.replace('.json', ''))));
+    return files
+      .filter(({ metadata }) => metadata?.uploadId === uploadId)
+      .map(({ id, size, offset, metadata }) => ({
+        id,
+        filename: metadata?.filename,
+        relativePath: metadata?.relativePath,
+        size,
+        offset,
+        status: offset === size ? 'received' : 'uploading',
+      }));
   }
 
   #announce(request: CreateUploadRequest, answer: (status: number, value: unknown) => void): void {
