@@ -31,8 +31,8 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const build = () => buildPart(root, part, () => {});
 
 it('builds once, and again when a source changes or an output is gone', async () => {
-  await build();
-  await build();
+  expect(await build()).toBe(true);
+  expect(await build()).toBe(false);
   expect(runs).toBe(1);
   write('src/main.ts', 'two');
   await build();

@@ -46,23 +46,30 @@ const PARTS: BuildPart[] = [
  * Builds what has changed since it was last built, judged by the contents of its sources.
  *
  * @param log - told what is built
+ * @returns whether anything had to be built
  * @throws Error holding the compiler's words
  */
-export async function build(log: (line: string) => void, signal?: AbortSignal): Promise<void> {
-  for (const part of PARTS) await buildPart(projectRoot, part, log, signal);
+export async function build(log: (line: string) => void, signal?: AbortSignal): Promise<boolean> {
+  let built = false;
+  for (const part of PARTS) built = (await buildPart(projectRoot, part, log, signal)) || built;
+  return built;
 }
 
-/** Builds one part below `root`, unless its stamp says that nothing has changed. */
+/**
+ * Builds one part below `root`, unless its stamp says that nothing has changed.
+ *
+ * @returns whether it had to be built
+ */
 export async function buildPart(
   root: string,
   part: BuildPart,
   log: (line: string) => void,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const stamp = path.join(root, '.cache', `build-${part.id}.sha256`);
   const now = fingerprint(root, part.inputs);
   const complete = part.outputs.every((file) => existsSync(path.join(root, file)));
-  if (complete && existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return;
+  if (complete && existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return false;
   log(`Building the ${part.name} …`);
   const { code, output } = await part.run(signal);
   if (code !== 0) throw new Error(`The ${part.name} could not be built:\n${output.trim()}`);
@@ -71,6 +78,7 @@ export async function buildPart(
     throw new Error(`The build of the ${part.name} did not make ${missing.join(', ')}.`);
   mkdirSync(path.dirname(stamp), { recursive: true });
   writeFileSync(stamp, now);
+  return true;
 }
 
 function fingerprint(root: string, inputs: string[]): string {

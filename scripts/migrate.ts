@@ -6,6 +6,7 @@ import { runMigrations } from 'bullmq';
 import knexFactory, { type Knex } from 'knex';
 import pg from 'pg';
 import { isMainModule } from './main-module.js';
+import { checkDatabase } from './outside-services.js';
 
 /** The schema BullMQ keeps its jobs in when it runs on PostgreSQL. */
 const QUEUE_SCHEMA = 'bullmq';
@@ -54,6 +55,13 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
 }
 
 if (isMainModule(import.meta.url)) {
-  const names = await migrate(configOrExit(loadDatabaseUrl));
-  console.log(names.length === 0 ? 'The database is up to date.' : `Migrated: ${names.join(', ')}`);
+  const databaseUrl = configOrExit(loadDatabaseUrl);
+  try {
+    await checkDatabase(databaseUrl);
+    const names = await migrate(databaseUrl);
+    console.log(names.length === 0 ? 'The database is up to date.' : `Migrated: ${names.join(', ')}`);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(1);
+  }
 }

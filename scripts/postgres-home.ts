@@ -30,14 +30,23 @@ export interface PostgresHome {
  *
  * As root, PostgreSQL's account must be able to pass through it. Only that account's group gets the right to search
  * (0710), and only when nobody else has set the permissions to something of their own.
+ *
+ * @throws the error of the file system, with its code, when the folder cannot be made
  */
 export function prepareDataDir(dataDir: string): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolders(dataDir);
   if (!isRoot()) return;
   const { uid, gid, mode } = statSync(dataDir);
   if (uid !== 0 || gid !== 0 || (mode & 0o777) !== 0o700) return;
   chownSync(dataDir, 0, unprivilegedAccount(path.join(dataDir, 'postgres', 'cluster')).gid);
   chmodSync(dataDir, 0o710);
+}
+
+/** One folder at a time: Node's recursive mkdir never ends below /proc, where a parent exists and mkdir says ENOENT. */
+function makeFolders(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (!existsSync(path.dirname(dir))) makeFolders(path.dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
 }
 
 /**

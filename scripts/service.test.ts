@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { ConfigError } from '@relaypacs/core/config.js';
+import { EXIT_CONFIG } from '@relaypacs/core/lifecycle.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identifyProcess } from './process-identity.js';
 import { Service } from './service.js';
@@ -66,6 +68,13 @@ describe('a service', () => {
     const dying = serviceRunning(`console.error('PORT must be a number'); process.exit(3);`);
     await expect(dying.start()).rejects.toThrow(/does not start \(exit code 3\).*PORT must be a number/s);
     expect(said.filter((sentence) => sentence.includes('ended unexpectedly'))).toHaveLength(2);
+  });
+
+  it('is not started again when its configuration is wrong: its sentences are passed on', async () => {
+    const misled = serviceRunning(`console.error('DEDUPE_SECRET is short.'); process.exit(${EXIT_CONFIG});`);
+    await expect(misled.start()).rejects.toEqual(new ConfigError('DEDUPE_SECRET is short.'));
+    expect(lines).toEqual(['DEDUPE_SECRET is short.']);
+    expect(said).toEqual([]);
   });
 
   it('is ended with all it has started when it does not stop in time', async () => {

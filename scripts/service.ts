@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError } from '@relaypacs/core/config.js';
+import { EXIT_CONFIG } from '@relaypacs/core/lifecycle.js';
 import { shortLogLine } from './log-line.js';
 
 export interface ServiceOptions {
@@ -24,6 +27,10 @@ const FIRST_READY_WITHIN_MS = 60_000;
 /** After this long without a crash, the next one is taken for a new trouble. */
 const CALM_AFTER_MS = 60_000;
 const LAST_WORDS = 15;
+/** Its last words may come a little after its end. */
+const LAST_WORDS_WITHIN_MS = 500;
+
+const CONFIG_ENDING = `exit code ${EXIT_CONFIG}`;
 
 /**
  * A child process that is kept running. It says `{type: 'ready'}` over IPC when it serves, and stops by itself when that
@@ -51,6 +58,7 @@ export class Service {
    * Starts it and keeps it running from then on.
    *
    * @returns when it is ready for the first time
+   * @throws ConfigError with its sentences when it cannot run with its configuration
    * @throws Error with its last words when it ends three times without getting ready, or not within 60 s
    */
   start(): Promise<void> {
@@ -114,6 +122,10 @@ export class Service {
         ready();
       });
       if (this.stopping.signal.aborted) return;
+      if (!everReady && ending === CONFIG_ENDING && this.lastWords.length > 0) {
+        giveUp(new ConfigError(this.lastWords.join('\n')));
+        return;
+      }
       failures = Date.now() - startedAt > CALM_AFTER_MS ? 1 : failures + 1;
       if (!everReady && failures >= FIRST_ATTEMPTS) {
         giveUp(new Error(`The ${name} does not start (${ending}).${this.quoteLastWords()}`));
@@ -149,8 +161,11 @@ export class Service {
     });
     return new Promise((resolve) => {
       child.on('error', (error) => resolve(error.message));
-      // `close` would wait for pipes that a process it left behind may hold open.
-      child.on('exit', (code, signal) => setImmediate(resolve, signal ?? `exit code ${code}`));
+      child.on('exit', async (code, signal) => {
+        // `close` alone would wait for pipes that a process it left behind may hold open.
+        await Promise.race([once(child, 'close'), sleep(LAST_WORDS_WITHIN_MS, undefined, { ref: false })]);
+        resolve(signal ?? `exit code ${code}`);
+      });
     });
   }
 

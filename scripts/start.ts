@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -8,6 +8,7 @@ import { readStartPlan, type StartPlan, serviceEnvironment } from './environment
 import { whyPortIsTaken } from './free-port.js';
 import { shortLogLine } from './log-line.js';
 import { migrate } from './migrate.js';
+import { checkDatabase, checkRedis } from './outside-services.js';
 import { prepareDataDir } from './postgres-home.js';
 import { projectRoot } from './project-root.js';
 import { RotatingLog } from './rotating-log.js';
@@ -41,7 +42,10 @@ async function checkPort(name: string, port: number, host: string, patienceMs: n
     leaveIfStopping();
     const reason = await whyPortIsTaken(port, host);
     if (reason === undefined) return;
-    if (reason !== 'EADDRINUSE') {
+    if (reason !== 'EADDRINUSE' && reason !== 'EACCES') {
+      throw new Error(`HOST=${host} is no address this machine can serve on (${reason}).`);
+    }
+    if (reason === 'EACCES') {
       throw new Error(
         `${name}=${port} cannot be used (${reason}). Choose another: ${name}=${port + 1010} npm start`,
       );
@@ -74,16 +78,18 @@ function lockDataDir(dataDir: string): { tookOver: boolean } {
       );
     }
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
-    throw new Error(
-      `DATA_DIR is ${dataDir}, where this user may not write (${code}). Choose another with DATA_DIR=… npm start`,
-    );
+    if (code === undefined) throw error;
+    const why = ['EACCES', 'EPERM', 'EROFS'].includes(code)
+      ? 'where this user may not write'
+      : 'which cannot be made or used as a folder';
+    throw new Error(`DATA_DIR is ${dataDir}, ${why} (${code}). Choose another with DATA_DIR=… npm start`);
   }
 }
 
 async function startService(name: string, env: NodeJS.ProcessEnv, plan: StartPlan): Promise<void> {
   const logDir = path.join(plan.config.dataDir, 'logs');
   mkdirSync(logDir, { recursive: true, mode: 0o700 });
+  let ready = false;
   const log = new RotatingLog(path.join(logDir, `${name}.log`));
   const service = new Service({
     name,
@@ -94,11 +100,13 @@ async function startService(name: string, env: NodeJS.ProcessEnv, plan: StartPla
     onLine(line, source) {
       log.writeLine(line);
       const shown = plan.logToTerminal ? `${name}: ${line}` : shortLogLine(name, line, source);
-      if (shown !== undefined) say(shown);
+      // What it writes to stderr before it is ready is why it does not start: the error of that quotes it.
+      if (shown !== undefined && (ready || plan.logToTerminal || source === 'stdout')) say(shown);
     },
   });
   started.push({ stop: () => service.stop(STOP_GRACE_MS), kill: () => service.kill() });
   await service.start();
+  ready = true;
 }
 
 async function hasAccounts(databaseUrl: string): Promise<boolean> {
@@ -124,7 +132,7 @@ async function showReady(
   plan: StartPlan,
   databaseUrl: string,
   databaseDir: string | undefined,
-  seconds: number,
+  took: string,
 ) {
   const { config, sandbox } = plan;
   const address = config.publicUrl ?? `http://localhost:${config.port}`;
@@ -137,7 +145,7 @@ async function showReady(
     : (config.pacs?.url ?? 'none: uploads are kept and wait. Set PACS_URL to a DICOMweb root.');
   const lines: (string | false)[] = [
     '',
-    `  RelayPACS is ready (${seconds.toFixed(1)} s)`,
+    `  RelayPACS is ready (${took})`,
     '',
     `  Application   ${address}`,
     hasDocs && `  API docs      ${address}/docs`,
@@ -153,6 +161,8 @@ async function showReady(
   say(lines.filter((line) => line !== false).join('\n'));
 }
 
+const secondsSince = (begun: number) => `${((performance.now() - begun) / 1000).toFixed(1)} s`;
+
 async function start(): Promise<void> {
   const plan = readStartPlan(process.env);
   const { config } = plan;
@@ -160,7 +170,11 @@ async function start(): Promise<void> {
   const patience = lock.tookOver ? PORT_PATIENCE_MS : 0;
   await checkPort('PORT', config.port, config.host, patience);
   if (plan.sandbox) await checkPort('SANDBOX_PORT', plan.sandbox.port, '127.0.0.1', patience);
-  await build(say, stopRequest.signal);
+  if (!plan.embedded) await checkDatabase(config.database.url);
+  if (config.redisUrl !== undefined) await checkRedis(config.redisUrl);
+  leaveIfStopping();
+  const buildBegun = performance.now();
+  const built = await build(say, stopRequest.signal);
   leaveIfStopping();
 
   const begun = performance.now();
@@ -184,7 +198,13 @@ async function start(): Promise<void> {
   });
   await Promise.race([stopped, Promise.all(names.map((name) => startService(name, env, plan)))]);
   leaveIfStopping();
-  await showReady(plan, databaseUrl, databaseDir, (performance.now() - begun) / 1000);
+  const took = secondsSince(begun);
+  await showReady(
+    plan,
+    databaseUrl,
+    databaseDir,
+    built ? `${secondsSince(buildBegun)}, ${took} without the build` : took,
+  );
   await stopped;
 }
 
@@ -222,19 +242,32 @@ function onSignal(): void {
 }
 
 /**
- * npm passes SIGINT and SIGTERM on to the shell between us, and a shell such as dash dies of them without telling us:
- * the loss of the shell that npm started us in is a request to stop.
+ * The loss of whoever started us (npm, or a shell between npm and us) is a request to stop: killed by SIGKILL, neither
+ * can pass anything on, and a shell such as dash dies of SIGTERM without telling us.
  */
-function watchForLostShell(): void {
-  const shell = process.ppid;
+function watchForLostParent(): void {
+  const parent = process.ppid;
+  if (parent === 1 && !isNodeProgram(parent)) {
+    onSignal(); // It was lost while this process was loading.
+    return;
+  }
   const timer = setInterval(() => {
-    if (process.ppid === shell) return;
+    if (process.ppid === parent) return;
     clearInterval(timer);
     if (firstSignalAt === undefined) onSignal();
   }, 250).unref();
 }
 
-if (process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32') watchForLostShell();
+/** In a container npm itself may be process 1; elsewhere that is the init that orphans fall to. */
+function isNodeProgram(pid: number): boolean {
+  try {
+    return /\b(npm|pnpm|yarn|node|bun)\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  } catch {
+    return false; // Not Linux, so not a container.
+  }
+}
+
+if (process.env.npm_lifecycle_event !== undefined && process.platform !== 'win32') watchForLostParent();
 // A terminal that is closed must not end us before everything is stopped.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);

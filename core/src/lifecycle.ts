@@ -1,3 +1,4 @@
+import { ConfigError } from './config.js';
 import type { Logger } from './observability/logger.js';
 
 /** A process of RelayPACS: what it is told to stop with, and what it tells its starter. */
@@ -10,9 +11,13 @@ export interface Service {
 
 const STOP_LIMIT_MS = 20_000;
 
+/** How a process ends that cannot run with its configuration: starting it again would not help (EX_CONFIG, sysexits.h). */
+export const EXIT_CONFIG = 78;
+
 /**
  * Starts a service and sees to its end: SIGTERM, SIGINT or the loss of the parent's IPC channel stop it in order,
- * a second signal or {@link STOP_LIMIT_MS} ends it at once. A start that fails exits with 1.
+ * a second signal or {@link STOP_LIMIT_MS} ends it at once. A start that fails exits with 1; one that fails by a
+ * ConfigError writes only its sentences to stderr and exits with {@link EXIT_CONFIG}.
  */
 export async function runService(logger: Logger, start: () => Promise<Service>): Promise<void> {
   let stopping = false;
@@ -47,6 +52,7 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   process.on('SIGINT', () => stop('SIGINT'));
   // Only the loss of a starter that was there counts; a process started by hand has no channel.
   process.on('disconnect', () => stop('starter gone'));
+  if (process.connected === false) stop('starter gone');
   process.on('unhandledRejection', (error) => {
     logger.error('Unhandled rejection', { error });
     process.exit(1);
@@ -61,6 +67,10 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
     logger.info('Ready', { address: service.address });
     process.send?.({ type: 'ready', address: service.address });
   } catch (error) {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(EXIT_CONFIG);
+    }
     logger.error('Could not start', { error });
     process.exit(1);
   }
