@@ -17,7 +17,11 @@ const VARIABLES = {
     default: 'the address of each request',
     meaning: 'The address people and clients use, without a path. Set it in production.',
   },
-  DATA_DIR: { default: './data', meaning: 'Folder for stored bytes, keys and the embedded database.' },
+  DATA_DIR: {
+    default: './data',
+    meaning:
+      'Folder for stored bytes, keys and the embedded database. For root below a folder no other account may enter, the database lies in `/var/lib/relaypacs` and `DATA_DIR/postgres` leads there: back up and delete both.',
+  },
   DATABASE_URL: {
     default: 'embedded PostgreSQL',
     meaning: '`postgres://user:password@host:5432/database`.',
