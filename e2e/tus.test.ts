@@ -208,6 +208,23 @@ describe('the tus endpoint', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
+  it('takes every verb as a POST that names it, for clients that can only POST', async () => {
+    const upload = await jane.announce({ fileCount: 2, totalBytes: 20 });
+    const made = await jane.createFile(upload, random(4), 'a', { 'upload-length': '10' });
+    const location = made.headers.get('location')!;
+    const as = (method: string, more: Record<string, string> = {}, body?: Uint8Array) =>
+      jane.request('POST', location, {
+        headers: tus(upload.uploadToken, { 'x-http-method-override': method, ...more }),
+        ...(body ? { body: body as Uint8Array<ArrayBuffer> } : {}),
+      });
+    expect((await as('HEAD')).headers.get('upload-offset')).toBe('4');
+    const bytes = { 'upload-offset': '4', 'content-type': 'application/offset+octet-stream' };
+    expect((await as('PATCH', bytes, random(10).subarray(4))).status).toBe(204);
+    expect(sha256(await stored(location))).toBe(sha256(random(10)));
+    expect((await as('DELETE')).status).toBe(204);
+    expect((await as('GET')).body).toMatchObject({ status: 400, code: 'MALFORMED_REQUEST' });
+  });
+
   it('drops files that were begun and never finished when all announced ones are there', async () => {
     const upload = await jane.announce({ totalBytes: 10 });
     const lost = await jane.createFile(upload, random(4), 'a', { 'upload-length': '10' });

@@ -12,7 +12,7 @@ import { drain } from './drain.js';
 import { fileUrl, TusEngine } from './engine.js';
 import { FileRecords } from './file-records.js';
 import { readFileMetadata } from './metadata.js';
-import { requireProtocol } from './protocol.js';
+import { overrideMethod, requireProtocol } from './protocol.js';
 import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
 
 const HOUR_MS = 3_600_000;
@@ -105,6 +105,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards, removeByte
 
   const routes = Router();
   const authorize = [guards.requireUserOrUpload, authorizeTus(db, config)];
+  routes.use(overrideMethod);
   routes.options(['/', '/:fileId'], serve);
   routes.post('/', requireProtocol, authorize, repeatCreation, serve);
   routes.head('/:fileId', requireProtocol, authorize, serve);

@@ -42,6 +42,23 @@ function assertPatch(req: Request): void {
   }
 }
 
+const OVERRIDABLE = ['HEAD', 'PATCH', 'DELETE'];
+
+/**
+ * tus, Core Protocol: X-HTTP-Method-Override stands for the method of clients that can only POST (the official Java
+ * client, some proxies).
+ */
+export const overrideMethod: RequestHandler = (req, _res, next) => {
+  const method = req.get('x-http-method-override')?.toUpperCase();
+  if (method !== undefined && method !== req.method) {
+    if (req.method !== 'POST' || !OVERRIDABLE.includes(method)) {
+      throw malformed('X-HTTP-Method-Override can turn a POST into HEAD, PATCH or DELETE.');
+    }
+    req.method = method;
+  }
+  next();
+};
+
 /** What tus asks of every request, told in words where it is missing; 412 carries Tus-Version. */
 export const requireProtocol: RequestHandler = (req, res, next) => {
   res.setHeader('Tus-Resumable', VERSION);
