@@ -1,4 +1,4 @@
-import { mkdtemp, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,6 +58,17 @@ it('refuses the files whose stored bytes are gone or cut short, and hands on the
     ['rejected', 'STORED_BYTES_DAMAGED'],
     ['accepted', undefined],
   ]);
+});
+
+it('tries again, and refuses nothing, when all the bytes are away: that is the storage and not the files', async () => {
+  const { uploadId, fileIds } = await addReceived(2);
+  const away = await mkdtemp(path.join(directory, 'away-'));
+  for (const id of fileIds) await rename(path.join(fixture.storage.directory, id), path.join(away, id));
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'processing', attempts: 1, problem: null });
+  for (const id of fileIds) await rename(path.join(away, id), path.join(fixture.storage.directory, id));
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', attempts: 2 });
 });
 
 it('reads nothing more of an upload once it has given it back', async () => {

@@ -32,6 +32,11 @@ export interface LostFile {
 
 export type CheckedFile = ReadFile | LostFile;
 
+/** True when the bytes of the file are not there any more. */
+export function isLost(file: CheckedFile): file is LostFile {
+  return file.sha256 === null;
+}
+
 async function digests(object: StoredObject): Promise<{ md5: Buffer; sha256: Buffer }> {
   const md5 = createHash('md5');
   const sha256 = createHash('sha256');

@@ -20,7 +20,7 @@ import type { Platform } from '@relaypacs/core/platform.js';
 import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { inParallel } from '../in-parallel.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
-import { type CheckedFile, checkFile, compareWithAnnounced } from './check-file.js';
+import { type CheckedFile, checkFile, compareWithAnnounced, isLost } from './check-file.js';
 import { groupStudies } from './group-studies.js';
 
 export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
@@ -157,6 +157,8 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
     if (!(await begin(claim))) return;
     const files = await listUploadFiles(db, uploadId);
     const checked = await checkFiles(deps, files, AbortSignal.any([claim.lost, stopping]));
+    // One file can be lost; all of them at once is a storage that is not there. That must not become a verdict.
+    if (checked.length > 0 && checked.every(isLost)) throw new Error('None of the stored files can be read');
     await claim.write(async (unit) => {
       const upload = await lockUpload(unit.trx, uploadId);
       // Cancelled while it was being checked: there is nothing to record.
