@@ -1,7 +1,7 @@
 // npm run bench:pipeline
-// A study of many slices and one of a single large object through the whole pipeline on the embedded default (PostgreSQL from npm, file storage,
-// sandbox PACS), each beside its peers in the same run: a bare server that writes bodies to files, and a plain
-// STOW-RS loop into the same kind of PACS.
+// A study of many slices and one of a single large object through the whole pipeline on the embedded default
+// (PostgreSQL from npm, file storage, sandbox PACS), each beside its peers in the same run: a bare server that writes
+// bodies to files, and a plain STOW-RS loop into the same kind of PACS.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
