@@ -35,12 +35,14 @@ export class RecordingProxy {
       socket.on('error', () => {});
     });
     server.on('request', (incoming, outgoing) => {
-      this.forward(incoming, target).then(
+      // Kept: a request that was cut off has no socket any more.
+      const { socket } = incoming;
+      this.forward(incoming, socket, target).then(
         (answer) => {
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
           answer.pipe(outgoing);
         },
-        () => incoming.socket.destroy(),
+        () => socket.destroy(),
       );
     });
   }
@@ -52,7 +54,7 @@ export class RecordingProxy {
     return new RecordingProxy(server, new URL(target));
   }
 
-  private async forward(incoming: IncomingMessage, target: URL): Promise<IncomingMessage> {
+  private async forward(incoming: IncomingMessage, socket: Socket, target: URL): Promise<IncomingMessage> {
     const outgoing = request({
       host: target.hostname,
       port: target.port,
@@ -66,7 +68,7 @@ export class RecordingProxy {
     incoming.once('close', () => {
       if (!incoming.complete) outgoing.destroy();
     });
-    outgoing.once('error', () => incoming.socket.destroy());
+    outgoing.once('error', () => socket.destroy());
     if (incoming.method === 'POST') return this.forwardStow(incoming, outgoing, answered);
     this.queries += 1;
     outgoing.end();
