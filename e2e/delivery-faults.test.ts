@@ -421,7 +421,7 @@ it('loses a claim that was taken from it for good, even when the row is free aga
 it('leaves nothing behind when the database goes away in the middle', async () => {
   const study = await fixture.addUpload(makeStudy(3));
   await fixture.takeJobs();
-  const doomed = new DeliveryFixture(postgres.url, fixture.storage.directory);
+  const doomed = new DeliveryFixture(postgres.url, fixture.directory);
   const started = vi.spyOn(globalThis, 'setInterval');
   const ended = vi.spyOn(globalThis, 'clearInterval');
   firstStow(async ({ request, response }) => {

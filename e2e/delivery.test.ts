@@ -217,7 +217,7 @@ it('reports another image under the same identifier, sends the others, and goes 
 it('never sends damaged bytes, and delivers the images beside them', async () => {
   const study = await fixture.addUpload(makeStudy(12));
   const instances = await fixture.instances(study.studyId);
-  const file = (index: number) => path.join(fixture.storage.directory, instances[index]!.uploadFileId);
+  const file = (index: number) => path.join(fixture.directory, instances[index]!.uploadFileId);
   const bytes = Buffer.from(study.objects[3]!.bytes);
   bytes.writeUInt8(bytes.readUInt8(bytes.length - 5) ^ 1, bytes.length - 5);
   await writeFile(file(3), bytes);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
-import type { ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
@@ -27,10 +27,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const deps = ({ db, transact, storage, logger } = fixture) => ({
+const deps = ({ db, transact, files, logger } = fixture) => ({
   db,
   transact,
-  storage: storage as ObjectStorage,
+  files,
   logger,
   stopping: new AbortController().signal,
 });
@@ -46,7 +46,7 @@ async function addReceived(count: number): Promise<{ uploadId: string; fileIds: 
 
 it('refuses the files whose stored bytes are gone or cut short, and hands on the others', async () => {
   const { uploadId, fileIds } = await addReceived(4);
-  const file = (index: number) => path.join(fixture.storage.directory, fileIds[index]!);
+  const file = (index: number) => path.join(fixture.directory, fileIds[index]!);
   await rm(file(1));
   await truncate(file(2), 700);
   await takeInUpload(deps(), uploadId);
@@ -63,10 +63,10 @@ it('refuses the files whose stored bytes are gone or cut short, and hands on the
 it('tries again, and refuses nothing, when all the bytes are away: that is the storage and not the files', async () => {
   const { uploadId, fileIds } = await addReceived(2);
   const away = await mkdtemp(path.join(directory, 'away-'));
-  for (const id of fileIds) await rename(path.join(fixture.storage.directory, id), path.join(away, id));
+  for (const id of fileIds) await rename(path.join(fixture.directory, id), path.join(away, id));
   await takeInUpload(deps(), uploadId);
   expect(await fixture.upload(uploadId)).toMatchObject({ status: 'processing', attempts: 1, problem: null });
-  for (const id of fileIds) await rename(path.join(away, id), path.join(fixture.storage.directory, id));
+  for (const id of fileIds) await rename(path.join(away, id), path.join(fixture.directory, id));
   await takeInUpload(deps(), uploadId);
   expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', attempts: 2 });
 });
@@ -75,18 +75,16 @@ it('reads nothing more of an upload once it has given it back', async () => {
   const { uploadId, fileIds } = await addReceived(10);
   const opened: string[] = [];
   const done: string[] = [];
-  const storage: ObjectStorage = Object.create(fixture.storage, {
-    open: {
-      value: async (key: string) => {
-        opened.push(key);
-        if (key === fileIds[0]) throw new Error('EIO: i/o error');
-        await sleep(300);
-        done.push(key);
-        return fixture.storage.open(key);
-      },
+  const files: UploadedFiles = {
+    async open(id) {
+      opened.push(id);
+      if (id === fileIds[0]) throw new Error('EIO: i/o error');
+      await sleep(300);
+      done.push(id);
+      return fixture.files.open(id);
     },
-  });
-  await takeInUpload({ ...deps(), storage }, uploadId);
+  };
+  await takeInUpload({ ...deps(), files }, uploadId);
   expect(await fixture.upload(uploadId)).toMatchObject({
     status: 'processing',
     claimedBy: null,
@@ -99,19 +97,18 @@ it('reads nothing more of an upload once it has given it back', async () => {
 
 it('leaves nothing behind when the database goes away in the middle', async () => {
   const { uploadId } = await addReceived(3);
-  const doomed = new DeliveryFixture(postgres.url, fixture.storage.directory);
+  const doomed = new DeliveryFixture(postgres.url, fixture.directory);
   const started = vi.spyOn(globalThis, 'setInterval');
   const ended = vi.spyOn(globalThis, 'clearInterval');
-  const storage: ObjectStorage = Object.create(doomed.storage, {
-    open: {
-      value: async (key: string) => {
-        await doomed.close();
-        return doomed.storage.open(key);
-      },
+  const files: UploadedFiles = {
+    async open(id) {
+      const file = await doomed.files.open(id);
+      await doomed.close();
+      return file;
     },
-  });
+  };
   // An unhandled rejection would fail the run.
-  await expect(takeInUpload({ ...deps(doomed), storage }, uploadId)).rejects.toThrow();
+  await expect(takeInUpload({ ...deps(doomed), files }, uploadId)).rejects.toThrow();
   const renewals = started.mock.results.filter((_, call) => started.mock.calls[call]?.[1] === RENEW_MS);
   expect(renewals).toHaveLength(1);
   expect(ended).toHaveBeenCalledWith(renewals[0]?.value);

@@ -1,4 +1,4 @@
-import { access, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
@@ -23,6 +23,7 @@ beforeAll(async () => {
     DATABASE_URL: stack.databaseUrl,
     DATA_DIR: stack.dataDir,
     BYTES_GRACE_HOURS: '1',
+    UPLOAD_TTL_HOURS: '0.5',
   });
   platform = await openPlatform(config, createLogger('test', 'error'));
 });
@@ -31,11 +32,15 @@ afterAll(async () => {
   await stack?.stop();
 });
 
-const isStored = async (location: string | null) =>
-  access(path.join(stack.dataDir, 'storage', String(location?.split('/').at(-1)))).then(
-    () => true,
-    () => false,
-  );
+/** The object of a file of one request. */
+async function objectOf(location: string | null): Promise<string | undefined> {
+  const folder = path.join(stack.dataDir, 'storage');
+  const id = String(location?.split('/').at(-1));
+  const name = (await readdir(folder)).find((each) => each.startsWith(id));
+  return name === undefined ? undefined : path.join(folder, name);
+}
+
+const isStored = async (location: string | null) => (await objectOf(location)) !== undefined;
 
 it('ends uploads that were not finished in time and removes their bytes, but never those of a received one', async () => {
   const late = await jane.announce();
@@ -104,8 +109,8 @@ it('removes old bytes that no record refers to, and nothing else', async () => {
   const young = path.join(folder, '0199a0a0-0000-7000-8000-000000000001');
   for (const file of [orphan, young]) await writeFile(file, 'left behind');
   const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
-  for (const file of [orphan, path.join(folder, String(location?.split('/').at(-1)))]) {
-    await utimes(file, twoHoursAgo, twoHoursAgo);
+  for (const file of [orphan, await objectOf(location)]) {
+    await utimes(file!, twoHoursAgo, twoHoursAgo);
   }
   expect(await removeOrphans(platform)).toBe(1);
   expect(await isStored(orphan)).toBe(false);
@@ -123,7 +128,7 @@ it('goes on with the other uploads when the bytes of one cannot be removed', asy
       .where({ id: upload.id })
       .update({ status: 'cancelled', endedAt: new Date() });
   }
-  const obstacle = path.join(stack.dataDir, 'storage', String(locations[0]?.split('/').at(-1)));
+  const obstacle = (await objectOf(locations[0]!))!;
   await rm(obstacle);
   await mkdir(obstacle);
   await removeBytes(platform);

@@ -33,7 +33,33 @@ const VARIABLES = {
     meaning: 'Redis or Valkey for the queue and the events.',
     secret: true,
   },
-  STORAGE: { default: 'file', meaning: 'Where uploaded bytes lie: `file` keeps them in `DATA_DIR/storage`.' },
+  STORAGE: {
+    default: 'file',
+    meaning: 'Where uploaded bytes lie: `file` keeps them in `DATA_DIR/storage`, `s3` in a bucket.',
+  },
+  STORAGE_FSYNC: {
+    default: '1',
+    meaning:
+      'With `STORAGE=file`: `1` brings bytes to the disk itself before they are acknowledged, so that they survive a power loss; `0` leaves that to the system.',
+  },
+  S3_BUCKET: { default: '', meaning: 'Bucket for `STORAGE=s3`; it must exist, and hold nothing else.' },
+  S3_ENDPOINT: {
+    default: 'AWS',
+    meaning: 'Address of another S3 service, for example `http://127.0.0.1:8333`.',
+  },
+  S3_REGION: { default: 'us-east-1', meaning: 'Region of the bucket.' },
+  S3_SSE: {
+    default: 'AES256',
+    meaning:
+      'Encryption asked for with every object and checked at start: `AES256`, `aws:kms`, or `none` where the service cannot encrypt or does it unasked.',
+  },
+  S3_KMS_KEY_ID: { default: "the service's own key", meaning: 'Key for `S3_SSE=aws:kms`.' },
+  AWS_ACCESS_KEY_ID: {
+    default: "what the AWS SDK finds: the machine's role, a profile",
+    meaning: 'Access key of the S3 service.',
+    secret: true,
+  },
+  AWS_SECRET_ACCESS_KEY: { default: '', meaning: 'Its secret.', secret: true },
   PACS_URL: {
     default: 'sandbox PACS',
     meaning:
@@ -54,6 +80,10 @@ const VARIABLES = {
     meaning: 'Most bytes of one tus request the API advertises.',
   },
   UPLOAD_TTL_HOURS: { default: '24', meaning: 'How long an unfinished upload can be resumed.' },
+  UPLOAD_IDLE_SECONDS: {
+    default: '20',
+    meaning: 'How long a transfer may be silent before its request is ended; what came until then is kept.',
+  },
   DUPLICATE_WINDOW_DAYS: {
     default: '30',
     meaning: 'How far back the same patient, date and modality counts as a duplicate; 0 turns it off.',
@@ -77,6 +107,10 @@ const VARIABLES = {
   RATE_LIMIT_LOGIN_PER_MINUTE: { default: '5', meaning: 'Sign-in attempts per minute and address.' },
   RATE_LIMIT_REGISTER_PER_MINUTE: { default: '10', meaning: 'New accounts per minute and address.' },
   RATE_LIMIT_UPLOAD_INIT_PER_MINUTE: { default: '20', meaning: 'New uploads per minute and user.' },
+  RATE_LIMIT_CHUNKS_PER_MINUTE: {
+    default: '2000',
+    meaning: 'Tus requests with bytes per minute and user; more are held back, far more are answered 503.',
+  },
   JWT_PRIVATE_KEY: {
     default: 'made on first start in DATA_DIR/keys',
     meaning: 'RSA private key (PEM, PKCS #8) that signs the tokens. Give all servers the same.',
@@ -89,6 +123,11 @@ const VARIABLES = {
   },
   INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
   DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
+  SHUTDOWN_DELAY_SECONDS: {
+    default: '1',
+    meaning:
+      'How long a server that stops goes on serving after `/readyz` says 503, so that a load balancer notices.',
+  },
   LOG_LEVEL: { default: 'info', meaning: '`error`, `warn`, `info` or `debug`.' },
   LOG_TO_TERMINAL: {
     default: '0',

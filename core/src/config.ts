@@ -18,6 +18,23 @@ export type PacsAuth =
   | { mode: 'basic'; username: string; password: string }
   | { mode: 'bearer'; token: string };
 
+export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId: string | undefined };
+
+export type StorageConfig =
+  /** `fsync`: bytes are on the disk itself before they are acknowledged. */
+  | { kind: 'file'; directory: string; fsync: boolean }
+  | {
+      kind: 's3';
+      bucket: string;
+      /** Undefined: AWS. */
+      endpoint: string | undefined;
+      region: string;
+      /** Undefined: what the SDK finds by itself. */
+      credentials: { accessKeyId: string; secretAccessKey: string } | undefined;
+      /** Undefined: not asked for. */
+      encryption: S3Encryption | undefined;
+    };
+
 /** Everything RelayPACS can be told from outside, typed and checked. */
 export interface Config {
   host: string;
@@ -29,7 +46,7 @@ export interface Config {
   database: { url: string; poolMax: number };
   /** Undefined: the queue and the events run on PostgreSQL. */
   redisUrl: string | undefined;
-  storage: { kind: 'file'; directory: string };
+  storage: StorageConfig;
   /** Undefined: no PACS is configured yet; uploads are kept and wait. */
   pacs: { url: string; auth: PacsAuth; timeoutMs: number } | undefined;
   uploads: {
@@ -39,6 +56,8 @@ export interface Config {
     chunkSize: number;
     maxChunkSize: number;
     graceHours: number;
+    /** Silence after which a transfer's request is ended. */
+    idleSeconds: number;
   };
   registration: 'open' | 'closed';
   cors: { origins: string[] };
@@ -48,9 +67,12 @@ export interface Config {
     loginPerMinute: number;
     registerPerMinute: number;
     uploadInitPerMinute: number;
+    chunksPerMinute: number;
   };
   keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
   worker: { intakeConcurrency: number; deliveryConcurrency: number };
+  /** Between "not ready" and the end of the server. */
+  shutdownDelayMs: number;
   log: { level: 'error' | 'warn' | 'info' | 'debug' };
 }
 
@@ -153,6 +175,31 @@ function readPacs(reader: Reader): Config['pacs'] {
   return { url, auth: { mode: 'none' }, timeoutMs };
 }
 
+function readStorage(reader: Reader, dataDir: string): StorageConfig {
+  const kind = reader.choice('STORAGE', ['file', 's3'], 'file');
+  const fsync = reader.choice('STORAGE_FSYNC', ['0', '1'], '1') === '1';
+  if (kind === 'file') return { kind, directory: path.join(dataDir, 'storage'), fsync };
+  const bucket = reader.text('S3_BUCKET');
+  if (bucket === undefined) reader.complaints.push('S3_BUCKET is needed because STORAGE is s3.');
+  const [accessKeyId, secretAccessKey] = [
+    reader.text('AWS_ACCESS_KEY_ID'),
+    reader.text('AWS_SECRET_ACCESS_KEY'),
+  ];
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    reader.complaints.push('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY must both be set, or neither.');
+  }
+  const mode = reader.choice('S3_SSE', ['AES256', 'aws:kms', 'none'], 'AES256');
+  const keyId = reader.text('S3_KMS_KEY_ID');
+  return {
+    kind,
+    bucket: bucket ?? '',
+    endpoint: reader.url('S3_ENDPOINT', ['http', 'https']),
+    region: reader.text('S3_REGION') ?? 'us-east-1',
+    credentials: accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined,
+    encryption: mode === 'none' ? undefined : mode === 'AES256' ? { mode } : { mode, keyId },
+  };
+}
+
 /** What `trust proxy` of Express understands besides a number: an address, a network, or a name of networks. */
 function isProxyAddress(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
@@ -208,7 +255,6 @@ export function loadConfig(env: Environment): Config {
   const port = reader.integer('PORT', 8080, 1, 65535);
   const dataDir = path.resolve(reader.text('DATA_DIR') ?? 'data');
   const databaseUrl = readDatabaseUrl(reader);
-  reader.choice('STORAGE', ['file'], 'file');
   const maxChunkSize = reader.integer('MAX_CHUNK_BYTES', 64 * MIB, 512 * 1024, 1024 * MIB);
   const config: Config = {
     host: reader.text('HOST') ?? '127.0.0.1',
@@ -217,7 +263,7 @@ export function loadConfig(env: Environment): Config {
     dataDir,
     database: { url: databaseUrl, poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
     redisUrl: reader.url('REDIS_URL', ['redis', 'rediss']),
-    storage: { kind: 'file', directory: path.join(dataDir, 'storage') },
+    storage: readStorage(reader, dataDir),
     pacs: readPacs(reader),
     uploads: {
       maxBytes: reader.integer('MAX_UPLOAD_BYTES', 2 * 1024 * MIB, 1, Number.MAX_SAFE_INTEGER),
@@ -226,6 +272,7 @@ export function loadConfig(env: Environment): Config {
       chunkSize: Math.min(8 * MIB, maxChunkSize),
       maxChunkSize,
       graceHours: reader.number('BYTES_GRACE_HOURS', 24, 0, 24 * 365),
+      idleSeconds: reader.number('UPLOAD_IDLE_SECONDS', 20, 1, 3600),
     },
     registration: reader.choice('REGISTRATION', ['open', 'closed'], 'open'),
     cors: { origins: (reader.text('CORS_ORIGINS') ?? '').split(/[\s,]+/).filter((origin) => origin !== '') },
@@ -235,12 +282,14 @@ export function loadConfig(env: Environment): Config {
       loginPerMinute: reader.integer('RATE_LIMIT_LOGIN_PER_MINUTE', 5, 1, 1e6),
       registerPerMinute: reader.integer('RATE_LIMIT_REGISTER_PER_MINUTE', 10, 1, 1e6),
       uploadInitPerMinute: reader.integer('RATE_LIMIT_UPLOAD_INIT_PER_MINUTE', 20, 1, 1e6),
+      chunksPerMinute: reader.integer('RATE_LIMIT_CHUNKS_PER_MINUTE', 2000, 1, 1e6),
     },
     keys: { jwtPrivateKey: reader.text('JWT_PRIVATE_KEY'), dedupeSecret: reader.text('DEDUPE_SECRET') },
     worker: {
       intakeConcurrency: reader.integer('INTAKE_CONCURRENCY', 2, 1, 32),
       deliveryConcurrency: reader.integer('DELIVERY_CONCURRENCY', 2, 1, 32),
     },
+    shutdownDelayMs: reader.number('SHUTDOWN_DELAY_SECONDS', 1, 0, 300) * 1000,
     log: { level: reader.choice('LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info') },
   };
   for (const origin of config.cors.origins) {

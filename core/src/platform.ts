@@ -6,8 +6,9 @@ import { PostgresEventBus } from './events/postgres-event-bus.js';
 import { RedisEventBus } from './events/redis-event-bus.js';
 import type { Logger } from './observability/logger.js';
 import { OutboxRelay } from './queue/outbox-relay.js';
-import { FileStorage } from './storage/file-storage.js';
 import type { ObjectStorage } from './storage/object-storage.js';
+import { openStorage } from './storage/open-storage.js';
+import { createUploadedFiles, type UploadedFiles } from './storage/uploaded-files.js';
 
 /** What server and worker both stand on, opened once by their `main.ts` and handed to whatever needs it. */
 export interface Platform {
@@ -18,6 +19,7 @@ export interface Platform {
   events: EventBus;
   outbox: OutboxRelay;
   storage: ObjectStorage;
+  files: UploadedFiles;
   /** Closes everything, the database last. */
   close(): Promise<void>;
 }
@@ -29,8 +31,7 @@ export interface Platform {
  */
 export async function openPlatform(config: Config, logger: Logger): Promise<Platform> {
   const db = openDatabase(config.database.url, config.database.poolMax);
-  const storage = new FileStorage(config.storage.directory);
-  await storage.check();
+  const storage = await openStorage(config.storage);
   const events =
     config.redisUrl === undefined
       ? await PostgresEventBus.open(db, config.database.url, logger)
@@ -48,6 +49,7 @@ export async function openPlatform(config: Config, logger: Logger): Promise<Plat
     events,
     outbox,
     storage,
+    files: createUploadedFiles(db, storage),
     async close() {
       await outbox.close();
       await events.close();

@@ -21,6 +21,7 @@ import { buildDicom, newUid, type SliceOptions } from '@relaypacs/core/dicom/tes
 import { createLogger, type Logger } from '@relaypacs/core/observability/logger.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
+import { createUploadedFiles, type UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { type DeliveryDeps, deliverStudy } from '../../worker/src/delivery/deliver-study.js';
 
 export interface TestObject {
@@ -48,7 +49,8 @@ type PacsSettings = NonNullable<DeliveryDeps['config']['pacs']>;
 export class DeliveryFixture {
   readonly db: Database;
   readonly transact: Transact;
-  readonly storage: FileStorage;
+  readonly directory: string;
+  readonly files: UploadedFiles;
   readonly logger: Logger;
   readonly log: LogLine[] = [];
   readonly events: RelayEvent[] = [];
@@ -62,19 +64,20 @@ export class DeliveryFixture {
       jobsWritten: () => {},
       publish: (events) => this.events.push(...events),
     });
-    this.storage = new FileStorage(directory);
+    this.directory = directory;
+    this.files = createUploadedFiles(this.db, new FileStorage({ directory, fsync: false }));
     this.logger = createLogger('delivery-test', 'debug');
     for (const transport of this.logger.transports) transport.silent = true;
     this.logger.on('data', (line: LogLine) => this.log.push(line));
   }
 
   deps(pacs: Partial<PacsSettings> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
-    const { db, transact, storage, logger } = this;
+    const { db, transact, files, logger } = this;
     const settings = pacs && { url: '', auth: { mode: 'none' as const }, timeoutMs: 20_000, ...pacs };
     return {
       db,
       transact,
-      storage,
+      files,
       logger,
       config: { pacs: settings },
       stopping: this.stopping.signal,
@@ -143,9 +146,16 @@ export class DeliveryFixture {
     for (const [index, { sopInstanceUid, bytes }] of objects.entries()) {
       const fileId = newId();
       const size = bytes.length;
-      await writeFile(path.join(this.storage.directory, fileId), bytes);
+      await writeFile(path.join(this.directory, fileId), bytes);
       const file = { id: fileId, uploadId, clientId: null, filename: `${index}.dcm`, relativePath: null };
-      await insertUploadFile(this.db, { ...file, filetype: null, tusMetadata: null, size });
+      await insertUploadFile(this.db, {
+        ...file,
+        filetype: null,
+        tusMetadata: null,
+        size,
+        bytesReceived: size,
+      });
+      await this.db('fileSegments').insert({ fileId, start: 0, key: fileId });
       rows.push({
         id: newId(),
         studyId,

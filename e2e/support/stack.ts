@@ -14,6 +14,11 @@ export interface StackOptions {
   worker?: boolean;
 }
 
+export interface AddedServer {
+  baseUrl: string;
+  process: ServiceProcess;
+}
+
 /** RelayPACS as it is deployed: PostgreSQL, one server, one worker, each a process of its own. */
 export interface Stack {
   baseUrl: string;
@@ -23,8 +28,10 @@ export interface Stack {
   postgres: EmbeddedPostgres;
   server: ServiceProcess;
   worker: ServiceProcess;
-  /** A second worker or server on the same database and storage; stopped with the stack. */
+  /** A second worker on the same database and storage; stopped with the stack. */
   addWorker(env?: Record<string, string>): Promise<ServiceProcess>;
+  /** A second server on the same database and storage, on a port of its own; stopped with the stack. */
+  addServer(env?: Record<string, string>): Promise<AddedServer>;
   stop(): Promise<void>;
 }
 
@@ -64,6 +71,13 @@ export async function startStack({
     await stop();
     throw error;
   }
+  const add = async (kind: 'server' | 'worker', more: Record<string, string>) => {
+    const name = `${kind}-${services.length}`;
+    const another = new ServiceProcess(name, main(kind), { ...variables, ...more }, log(name));
+    services.push(another);
+    await another.start();
+    return another;
+  };
   return {
     baseUrl: `http://127.0.0.1:${port}`,
     dataDir,
@@ -71,12 +85,13 @@ export async function startStack({
     postgres,
     server,
     worker,
-    async addWorker(more = {}) {
-      const name = `worker-${services.length}`;
-      const another = new ServiceProcess(name, main('worker'), { ...variables, ...more }, log(name));
-      services.push(another);
-      await another.start();
-      return another;
+    addWorker: (more = {}) => add('worker', more),
+    async addServer(more = {}) {
+      const ownPort = String(await freePort());
+      return {
+        process: await add('server', { PORT: ownPort, ...more }),
+        baseUrl: `http://127.0.0.1:${ownPort}`,
+      };
     },
     stop,
   };

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Platform } from '@relaypacs/core/platform.js';
 import express, { type Express } from 'express';
+import { apiTokenRoutes } from './auth/api-token-routes.js';
 import { createGuards } from './auth/authenticate.js';
 import type { KeyStore } from './auth/key-store.js';
 import { authRoutes, meRoutes } from './auth/routes.js';
@@ -15,6 +16,8 @@ import { requireHost } from './http/server.js';
 import { eventRoutes } from './notifications/events-route.js';
 import { createTusEndpoint } from './tus/endpoint.js';
 import { TUS_PATH } from './tus/engine.js';
+import type { Leases } from './tus/leases.js';
+import type { OpenFile } from './tus/open-file.js';
 import { uploadRoutes } from './uploads/routes.js';
 import { createRemoveBytes } from './uploads/unneeded-bytes.js';
 import { securityHeaders } from './web/security-headers.js';
@@ -30,24 +33,25 @@ export interface App {
 }
 
 /** Wires the whole front door. */
-export function createApp(platform: Platform, keys: KeyStore): App {
-  const { config, db, logger } = platform;
+export function createApp(platform: Platform, keys: KeyStore, leases: Leases<OpenFile>): App {
+  const { config, logger } = platform;
   const app = express();
   app.disable('x-powered-by');
   app.set('trust proxy', config.trustProxy);
   app.set('query parser', 'simple');
 
   const signer = new TokenSigner(keys);
-  const guards = createGuards(db, keys);
+  const guards = createGuards(platform, keys);
   const rateLimits = createRateLimits(config.rateLimits);
   const removeBytes = createRemoveBytes(platform);
-  const tus = createTusEndpoint(platform, guards, removeBytes);
+  const { dedupeSecret } = keys;
+  const tus = createTusEndpoint({ platform, guards, leases, dedupeSecret, removeBytes });
   const events = eventRoutes(platform, guards);
   let stopping = false;
 
   app.use(requestContext(logger), requireHost, securityHeaders(config), corsFor(config.cors));
   app.use(healthRoutes(platform, () => stopping));
-  app.use(TUS_PATH, tus.routes);
+  app.use(TUS_PATH, tus);
 
   app.use('/api/v1', (_req, res, next) => {
     // Answers are about patients: nothing between us and the person may keep them.
@@ -62,11 +66,9 @@ export function createApp(platform: Platform, keys: KeyStore): App {
   );
   app.use('/api/v1', express.json({ limit: BODY_LIMIT }));
   app.use('/api/v1/auth', authRoutes({ platform, signer, guards, rateLimits }));
+  app.use('/api/v1/me/tokens', apiTokenRoutes(platform, guards));
   app.use('/api/v1/me', meRoutes({ guards }));
-  app.use(
-    '/api/v1/uploads',
-    uploadRoutes({ platform, keys, signer, guards, rateLimits, offsetOf: tus.offsetOf, removeBytes }),
-  );
+  app.use('/api/v1/uploads', uploadRoutes({ platform, keys, signer, guards, rateLimits, removeBytes }));
   app.use('/api/v1/events', events.routes);
   app.get('/.well-known/jwks.json', (_req, res) => {
     res.json({ keys: [keys.publicJwk] });

@@ -9,6 +9,7 @@ export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
  */
 export const PROBLEMS = {
   MALFORMED_REQUEST: { status: 400, title: 'The request could not be read' },
+  CHECKSUM_UNSUPPORTED: { status: 400, title: 'Unknown checksum algorithm' },
   UNAUTHENTICATED: { status: 401, title: 'Sign in needed' },
   INVALID_CREDENTIALS: { status: 401, title: 'Wrong username or password' },
   INVALID_TOKEN: { status: 401, title: 'The token is not valid' },
@@ -22,6 +23,7 @@ export const PROBLEMS = {
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long' },
   USERNAME_TAKEN: { status: 409, title: 'Username already in use' },
   EMAIL_TAKEN: { status: 409, title: 'Email address already in use' },
+  API_TOKEN_LIMIT: { status: 409, title: 'Too many API tokens' },
   DUPLICATE_STUDY: { status: 409, title: 'This study was sent before' },
   FILES_INCOMPLETE: { status: 409, title: 'Some files have not arrived yet' },
   UPLOAD_NOT_OPEN: { status: 409, title: 'The upload no longer takes files' },
@@ -36,6 +38,7 @@ export const PROBLEMS = {
   VALIDATION_FAILED: { status: 422, title: 'Some fields are not right' },
   FILE_LOCKED: { status: 423, title: 'The file is being written' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
+  CHECKSUM_MISMATCH: { status: 460, title: 'The bytes were damaged on the way' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The request headers are too large' },
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong on our side' },
   NOT_SUPPORTED: { status: 501, title: 'Not supported' },

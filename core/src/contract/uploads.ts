@@ -65,6 +65,22 @@ export type CreateUploadRequest = z.input<typeof CreateUploadRequestSchema>;
 /** What the server reads from it. */
 export type UploadAnnouncement = z.output<typeof CreateUploadRequestSchema>;
 
+/**
+ * What `Upload-Metadata` may say of a file that any tus client sends without announcing an upload. The file's own
+ * headers tell the rest, so everything is optional.
+ */
+export const ImplicitUploadSchema = z.object({
+  patientName: line(256).default('Unknown'),
+  studyDate: DateSchema.optional(),
+  modality: ModalitySchema.default('OT'),
+  serviceLevel: z.enum(SERVICE_LEVELS).default('routine'),
+  patientId: line(64).optional(),
+  patientBirthDate: DateSchema.optional(),
+  patientSex: z.enum(['M', 'F', 'O']).optional(),
+  studyDescription: line(256).optional(),
+  clinicalHistory: text(10_000).optional(),
+});
+
 export const CreateUploadResponseSchema = z.object({
   id: z.string(),
   status: z.enum(UPLOAD_STATUSES),

@@ -1,5 +1,8 @@
 import type { FileFinding, FileStatus, UploadProblem } from '../contract/uploads.js';
+import type { Segment } from '../storage/object-storage.js';
 import type { Queryable } from './database.js';
+import { listObjectKeys } from './file-segments.js';
+import type { UploadRow } from './uploads.js';
 
 export interface UploadFileRow {
   id: string;
@@ -12,6 +15,12 @@ export interface UploadFileRow {
   tusMetadata: string | null;
   /** Bytes; null while the client has not said (creation-defer-length). */
   size: number | null;
+  /** Bytes that were acknowledged. */
+  bytesReceived: number;
+  /** A slice that waits to be joined with others (tus, Concatenation); not a file of the upload. */
+  isPartial: boolean;
+  /** The slices it was joined from, in order. */
+  joinedFrom: string[] | null;
   status: FileStatus;
   problem: UploadProblem | null;
   findings: FileFinding[];
@@ -29,13 +38,48 @@ export async function insertUploadFile(
   file: Pick<
     UploadFileRow,
     'id' | 'uploadId' | 'clientId' | 'filename' | 'relativePath' | 'filetype' | 'tusMetadata' | 'size'
-  >,
+  > &
+    Partial<Pick<UploadFileRow, 'bytesReceived' | 'isPartial' | 'joinedFrom'>>,
 ): Promise<void> {
   await db('uploadFiles').insert({ ...file, status: 'uploading' });
 }
 
 export async function findUploadFile(db: Queryable, id: string): Promise<UploadFileRow | undefined> {
   return db<UploadFileRow>('uploadFiles').where({ id }).first();
+}
+
+/** What a tus request needs to know of a file and its upload. */
+export interface FileWithUpload {
+  file: Pick<
+    UploadFileRow,
+    'id' | 'status' | 'size' | 'bytesReceived' | 'isPartial' | 'joinedFrom' | 'tusMetadata'
+  >;
+  upload: Pick<UploadRow, 'id' | 'userId' | 'status' | 'totalBytes' | 'fileCount' | 'expiresAt'>;
+}
+
+/** Both in one query: it runs with every chunk of every upload. */
+export async function findFileWithUpload(db: Queryable, fileId: string): Promise<FileWithUpload | undefined> {
+  const row = await db('uploadFiles as f')
+    .join('uploads as u', 'u.id', 'f.uploadId')
+    .where('f.id', fileId)
+    .first({
+      id: 'f.id',
+      status: 'f.status',
+      size: 'f.size',
+      bytesReceived: 'f.bytesReceived',
+      isPartial: 'f.isPartial',
+      joinedFrom: 'f.joinedFrom',
+      tusMetadata: 'f.tusMetadata',
+      uploadId: 'u.id',
+      userId: 'u.userId',
+      uploadStatus: 'u.status',
+      totalBytes: 'u.totalBytes',
+      fileCount: 'u.fileCount',
+      expiresAt: 'u.expiresAt',
+    });
+  if (!row) return undefined;
+  const { uploadId, userId, uploadStatus, totalBytes, fileCount, expiresAt, ...file } = row;
+  return { file, upload: { id: uploadId, userId, status: uploadStatus, totalBytes, fileCount, expiresAt } };
 }
 
 export async function findUploadFileByClientId(
@@ -46,9 +90,21 @@ export async function findUploadFileByClientId(
   return db<UploadFileRow>('uploadFiles').where({ uploadId, clientId }).first();
 }
 
-/** In the order they were created. */
+/** The same among the files an account sent without announcing an upload. */
+export async function findImplicitFileByClientId(
+  db: Queryable,
+  userId: string,
+  clientId: string,
+): Promise<UploadFileRow | undefined> {
+  return db('uploadFiles as f')
+    .join('uploads as u', 'u.id', 'f.uploadId')
+    .where({ 'f.clientId': clientId, 'u.userId': userId, 'u.isImplicit': true })
+    .first('f.*');
+}
+
+/** In the order they were created; without slices that wait to be joined. */
 export async function listUploadFiles(db: Queryable, uploadId: string): Promise<UploadFileRow[]> {
-  return db<UploadFileRow>('uploadFiles').where({ uploadId }).orderBy('id');
+  return db<UploadFileRow>('uploadFiles').where({ uploadId, isPartial: false }).orderBy('id');
 }
 
 export async function updateUploadFile(
@@ -72,21 +128,76 @@ export async function recordUploadFileVerdict(
     .update({ ...verdict, findings: JSON.stringify(verdict.findings) });
 }
 
-/** Files of an upload whose last byte has not come yet, the oldest first. */
+/** Files of an upload whose last byte has not come yet, and slices that are not joined yet; the oldest first. */
 export async function listUnfinishedFiles(db: Queryable, uploadId: string): Promise<UploadFileRow[]> {
   return db<UploadFileRow>('uploadFiles').where({ uploadId, status: 'uploading' }).orderBy('id');
 }
 
-/** Which of these ids belong to a file. */
-export async function findKnownFileIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
-  const rows: string[] = await db<UploadFileRow>('uploadFiles')
-    .whereIn('id', [...ids])
-    .pluck('id');
-  return new Set(rows);
+/** The file that was joined from these slices before. */
+export async function findJoinedFile(
+  db: Queryable,
+  partialIds: readonly string[],
+): Promise<UploadFileRow | undefined> {
+  return db<UploadFileRow>('uploadFiles')
+    .whereRaw('joined_from = ?::uuid[]', [[...partialIds]])
+    .first();
 }
 
-export async function deleteUploadFile(db: Queryable, id: string): Promise<void> {
-  await db<UploadFileRow>('uploadFiles').where({ id }).delete();
+/** More bytes of a file, durable in the storage, that are to be acknowledged. */
+export interface ReceivedBytes {
+  fileId: string;
+  /** Token of the lease under which they were written. */
+  leaseToken: number;
+  /** The file's bytes before and after. */
+  from: number;
+  to: number;
+  /** Objects begun with them. */
+  segments: readonly Segment[];
+}
+
+/**
+ * Records bytes that have become durable: from here on they are acknowledged.
+ *
+ * @returns false when they must not count: the lease is lost, somebody else wrote, or the upload takes no more files
+ */
+export async function recordReceivedBytes(db: Queryable, bytes: ReceivedBytes): Promise<boolean> {
+  const { rows }: { rows: { recorded: boolean }[] } = await db.raw(
+    `WITH recorded AS (
+       UPDATE upload_files f SET bytes_received = :to
+       FROM uploads u, file_leases l
+       WHERE f.id = :fileId AND f.bytes_received = :from AND f.status = 'uploading'
+         AND u.id = f.upload_id AND u.status IN ('created', 'uploading')
+         AND l.file_id = f.id AND l.token = :leaseToken
+       RETURNING f.id
+     ), begun AS (
+       INSERT INTO file_segments (file_id, start, key)
+       SELECT recorded.id, s.start, s.key
+       FROM recorded, unnest(CAST(:starts AS bigint[]), CAST(:keys AS text[])) AS s (start, key)
+     ) SELECT EXISTS (SELECT FROM recorded) AS recorded`,
+    {
+      fileId: bytes.fileId,
+      leaseToken: bytes.leaseToken,
+      from: bytes.from,
+      to: bytes.to,
+      starts: bytes.segments.map(({ start }) => start),
+      keys: bytes.segments.map(({ key }) => key),
+    },
+  );
+  return rows[0]?.recorded === true;
+}
+
+/**
+ * Deletes the rows of files.
+ *
+ * @returns keys of their objects, which may be removed once the transaction is committed
+ */
+export async function deleteUploadFiles(db: Queryable, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const keys = await listObjectKeys(db, ids);
+  await db<UploadFileRow>('uploadFiles')
+    .whereIn('id', [...ids])
+    .delete();
+  return keys;
 }
 
 export interface FileTotals {
@@ -110,7 +221,7 @@ export async function sumUploadFiles(
       'uploadId',
       db.raw(`count(*) FILTER (WHERE status <> 'uploading') AS received`),
       db.raw(`coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0)::bigint AS received_bytes`),
-      db.raw(`count(*) FILTER (WHERE status = 'uploading') AS unfinished`),
+      db.raw(`count(*) FILTER (WHERE status = 'uploading' AND NOT is_partial) AS unfinished`),
       db.raw(`count(*) FILTER (WHERE status = 'rejected') AS rejected`),
     );
   return new Map(rows.map((row) => [row.uploadId, row]));

@@ -32,6 +32,10 @@ export interface UploadRow {
   claimExpiresAt: Date | null;
   attempts: number;
   nextAttemptAt: Date | null;
+  /** Made by a tus creation that named no upload; its patient and study may be stand-ins. */
+  isImplicit: boolean;
+  /** Holds slices that belong to no upload yet; shown to nobody. */
+  isHidden: boolean;
 }
 
 export type NewUpload = Omit<
@@ -46,7 +50,10 @@ export type NewUpload = Omit<
   | 'claimExpiresAt'
   | 'attempts'
   | 'nextAttemptAt'
->;
+  | 'isImplicit'
+  | 'isHidden'
+> &
+  Partial<Pick<UploadRow, 'isImplicit' | 'isHidden'>>;
 
 export async function insertUpload(db: Queryable, upload: NewUpload): Promise<UploadRow> {
   const [row] = await db<UploadRow>('uploads').insert(upload).returning('*');
@@ -74,7 +81,7 @@ export async function findDuplicateUpload(
   since: Date,
 ): Promise<UploadRow | undefined> {
   return db<UploadRow>('uploads')
-    .where({ userId, dedupeKey })
+    .where({ userId, dedupeKey, isHidden: false })
     .where('createdAt', '>=', since)
     .whereNotIn('status', ['cancelled', 'expired', 'rejected', 'failed'])
     .orderBy('createdAt', 'desc')
@@ -100,7 +107,7 @@ export async function listUploads(
   limit: number,
   before?: string,
 ): Promise<UploadRow[]> {
-  const query = db<UploadRow>('uploads').orderBy('id', 'desc').limit(limit);
+  const query = db<UploadRow>('uploads').where({ isHidden: false }).orderBy('id', 'desc').limit(limit);
   if (before !== undefined) query.where('id', '<', before);
   if (filter.userId !== undefined) query.where('userId', filter.userId);
   if (filter.status !== undefined) query.where('status', filter.status);
@@ -168,7 +175,11 @@ export async function changeUploadStatus(unit: UnitOfWork, change: StatusChange)
 }
 
 /** Tells the owner's browsers that something about an upload changed. */
-export function announceUpload(unit: UnitOfWork, upload: Pick<UploadRow, 'id' | 'userId' | 'status'>): void {
+export function announceUpload(
+  unit: UnitOfWork,
+  upload: Pick<UploadRow, 'id' | 'userId' | 'status' | 'isHidden'>,
+): void {
+  if (upload.isHidden) return;
   unit.emit({ type: 'upload', uploadId: upload.id, userId: upload.userId, status: upload.status });
 }
 
@@ -227,6 +238,11 @@ export async function listUploadsToEmpty(
     )
     .orderBy('id')
     .limit(limit);
+}
+
+/** The size of an upload nobody announced is known when its file is there. */
+export async function setTotalBytes(db: Queryable, id: string, totalBytes: number): Promise<void> {
+  await db<UploadRow>('uploads').where({ id }).update({ totalBytes });
 }
 
 export async function recordBytesRemoved(db: Queryable, id: string): Promise<void> {

@@ -1,75 +1,35 @@
-import pg from 'pg';
 import type { RelayEvent } from '../contract/events.js';
 import type { Database } from '../db/database.js';
-import { backoffSeconds } from '../domain/backoff.js';
+import { PostgresListener } from '../db/postgres-listener.js';
 import type { Logger } from '../observability/logger.js';
 import { EVENT_CHANNEL, type EventBus, type RelayEventListener } from './event-bus.js';
 import { Listeners } from './listeners.js';
 
-/** Events over LISTEN/NOTIFY: one connection of its own listens and is made anew when it breaks. */
+/** Events over LISTEN/NOTIFY. */
 export class PostgresEventBus implements EventBus {
   private readonly db: Database;
-  private readonly url: string;
   private readonly logger: Logger;
   private readonly listeners: Listeners;
-  private client: pg.Client | undefined;
-  private retry: NodeJS.Timeout | undefined;
-  private attempt = 0;
-  private closed = false;
+  private readonly listener: PostgresListener;
 
-  private constructor(db: Database, url: string, logger: Logger) {
+  private constructor(db: Database, logger: Logger, listeners: Listeners, listener: PostgresListener) {
     this.db = db;
-    this.url = url;
     this.logger = logger;
-    this.listeners = new Listeners(logger);
+    this.listeners = listeners;
+    this.listener = listener;
   }
 
   /** Resolves when it listens. */
   static async open(db: Database, url: string, logger: Logger): Promise<PostgresEventBus> {
-    const bus = new PostgresEventBus(db, url, logger);
-    await bus.listen();
-    return bus;
-  }
-
-  private async listen(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.url,
-      keepAlive: true,
-      application_name: 'relaypacs events',
+    const listeners = new Listeners(logger);
+    const listener = await PostgresListener.open({
+      url,
+      channel: EVENT_CHANNEL,
+      name: 'relaypacs events',
+      logger,
+      receive: (payload) => listeners.receive(payload),
     });
-    client.on('notification', (notice) => {
-      if (notice.payload !== undefined) this.listeners.receive(notice.payload);
-    });
-    client.on('error', (error) => this.logger.warn('The event connection broke', { error }));
-    client.on('end', () => {
-      if (this.client === client) this.reconnect();
-    });
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${EVENT_CHANNEL}`);
-    } catch (error) {
-      // A connection that cannot listen is of no use and must not stay open beside the next one.
-      await client.end().catch(() => {});
-      throw error;
-    }
-    if (this.closed) return client.end();
-    this.client = client;
-    this.attempt = 0;
-  }
-
-  private reconnect(): void {
-    this.client = undefined;
-    if (this.closed) return;
-    this.attempt += 1;
-    this.retry = setTimeout(
-      () => {
-        this.listen().catch((error: unknown) => {
-          this.logger.warn('Events cannot be listened to yet', { error, attempt: this.attempt });
-          this.reconnect();
-        });
-      },
-      backoffSeconds(this.attempt, 0.2, 5) * 1000,
-    );
+    return new PostgresEventBus(db, logger, listeners, listener);
   }
 
   publish(events: readonly RelayEvent[]): void {
@@ -85,11 +45,7 @@ export class PostgresEventBus implements EventBus {
     return this.listeners.add(listener);
   }
 
-  async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.retry);
-    const client = this.client;
-    this.client = undefined;
-    await client?.end();
+  close(): Promise<void> {
+    return this.listener.close();
   }
 }

@@ -1,7 +1,10 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { FileStorage } from './file-storage.js';
 import { ObjectMissing } from './object-storage.js';
@@ -11,26 +14,130 @@ let storage: FileStorage;
 
 beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'relay storage-'));
-  storage = new FileStorage(directory);
+  storage = new FileStorage({ directory, fsync: true });
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-it('reads any range and stops at the end', async () => {
-  await writeFile(path.join(directory, 'a1'), 'hello world');
-  const object = await storage.open('a1');
+const bytes = (words: string) => Buffer.from(words);
+const contents = async (key: string) => (await readFile(path.join(directory, key))).toString();
+
+it('goes on in the file of the last segment, over what a discarded try left behind', async () => {
+  const first = storage.write({ fileId: 'f', offset: 100 });
+  await first.append([bytes('hel'), bytes('lo')]);
+  const [segment] = await first.sync();
+  expect(segment?.start).toBe(100);
+  await first.append([bytes('discarded words')]);
+  await first.close();
+
+  const second = storage.write({ fileId: 'f', offset: 105, last: segment });
+  await second.append([bytes(' wor')]);
+  await second.append([bytes('ld')]);
+  expect(await second.sync()).toEqual([]);
+  await second.close();
+  expect(await readdir(directory)).toEqual([segment?.key]);
+  expect((await contents(segment?.key ?? '')).slice(0, 11)).toBe('hello world');
+});
+
+it('makes files nobody else can read', async () => {
+  const writer = storage.write({ fileId: 'f', offset: 0 });
+  await writer.append([bytes('x')]);
+  const [segment] = await writer.sync();
+  await writer.close();
+  expect((await stat(path.join(directory, segment?.key ?? ''))).mode & 0o777).toBe(0o600);
+});
+
+it('leaves nothing in the folder when nothing was synced', async () => {
+  const idle = storage.write({ fileId: 'f', offset: 0 });
+  await idle.append([]);
+  expect(await idle.sync()).toEqual([]);
+  await idle.close();
+  const dropped = storage.write({ fileId: 'f', offset: 0 });
+  await dropped.append([bytes('x')]);
+  await dropped.discard();
+  expect(await dropped.sync()).toEqual([]);
+  await dropped.close();
+  expect(await readdir(directory)).toEqual([]);
+});
+
+it('writes appends that were not waited for one after the other', async () => {
+  const writer = storage.write({ fileId: 'f', offset: 0 });
+  const letters = [...'abcdefghijklmnopqrstuvwxyz'];
+  await Promise.all(letters.map((letter) => writer.append([Buffer.alloc(100_000, letter)])));
+  const [segment] = await writer.sync();
+  await writer.close();
+  expect(await contents(segment?.key ?? '')).toBe(letters.map((letter) => letter.repeat(100_000)).join(''));
+});
+
+it('writes more chunks in one append than the system takes at once', async () => {
+  const writer = storage.write({ fileId: 'f', offset: 0 });
+  const chunks = Array.from({ length: 5000 }, (_, i) => bytes(`${i},`));
+  await writer.append(chunks);
+  const [segment] = await writer.sync();
+  await writer.close();
+  expect(await contents(segment?.key ?? '')).toBe(chunks.join(''));
+});
+
+it('does not go on in a file that is gone or lost bytes', async () => {
+  const gone = storage.write({ fileId: 'f', offset: 5, last: { start: 0, key: 'f-gone' } });
+  await expect(gone.append([bytes('x')])).rejects.toThrow(ObjectMissing);
+  await gone.close();
+  await writeFile(path.join(directory, 'f-short'), 'four');
+  const short = storage.write({ fileId: 'f', offset: 5, last: { start: 0, key: 'f-short' } });
+  await expect(short.append([bytes('x')])).rejects.toThrow(ObjectMissing);
+  await short.close();
+  expect(await contents('f-short')).toBe('four');
+});
+
+it('keeps what was appended before the disk was full, and goes on when there is room again', async () => {
+  // A limit on the size of files (here 64 KiB) fails a write the way a full disk does: after a part of it.
+  const script = `
+    import { FileStorage } from ${JSON.stringify(pathToFileURL(path.join(import.meta.dirname, 'file-storage.ts')).href)};
+    process.on('SIGXFSZ', () => {});
+    const storage = new FileStorage({ directory: process.argv[1], fsync: true });
+    const writer = storage.write({ fileId: 'f', offset: 0 });
+    await writer.append([Buffer.alloc(40_000, 'a')]);
+    const failure = await writer.append([Buffer.alloc(10_000, 'b'), Buffer.alloc(20_000, 'b')]).catch((e) => e.code);
+    await writer.append([Buffer.alloc(5_000, 'c')]);
+    const segments = await writer.sync();
+    await writer.close();
+    console.log(JSON.stringify({ failure, segments }));`;
+  const child = spawn(
+    'bash',
+    [
+      '-c',
+      'ulimit -S -f 64; exec "$@"',
+      '-',
+      process.execPath,
+      '--import',
+      'tsx',
+      '--conditions=source',
+    ].concat('--input-type=module', '-e', script, directory),
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TSX_DISABLE_CACHE: '1' } },
+  );
+  const [said] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  const { failure, segments } = JSON.parse(said) as { failure: string; segments: { key: string }[] };
+  expect(failure).toBe('EFBIG');
+  expect(segments).toHaveLength(1);
+  const written = await contents(segments[0]?.key ?? '');
+  expect(written.slice(0, 45_000)).toBe('a'.repeat(40_000) + 'c'.repeat(5_000));
+});
+
+it('reads any range and stops at the length that counts', async () => {
+  await writeFile(path.join(directory, 'a1'), 'hello world and what nobody was told of');
+  const object = await storage.open('a1', 11);
   expect(object.size).toBe(11);
   expect(Buffer.from(await object.read(6, 3)).toString()).toBe('wor');
   expect(Buffer.from(await object.read(6, 300)).toString()).toBe('world');
   expect(await object.read(50, 3)).toHaveLength(0);
   expect((await buffer(object.stream(2, 4))).toString()).toBe('llo ');
-  expect((await buffer(object.stream(0, 11))).toString()).toBe('hello world');
+  expect((await buffer(object.stream(0, 100))).toString()).toBe('hello world');
   expect(await buffer(object.stream(3, 0))).toHaveLength(0);
   await object.close();
 });
 
 it('serves two streams of one object side by side', async () => {
   await writeFile(path.join(directory, 'a1'), Buffer.alloc(1_000_000, 7));
-  const object = await storage.open('a1');
+  const object = await storage.open('a1', 1_000_000);
   const [first, second] = await Promise.all([
     buffer(object.stream(0, 1_000_000)),
     buffer(object.stream(10, 500_000)),
@@ -39,10 +146,19 @@ it('serves two streams of one object side by side', async () => {
   await object.close();
 });
 
+it('breaks a stream off when the file loses bytes meanwhile', async () => {
+  await writeFile(path.join(directory, 'a1'), Buffer.alloc(10_000));
+  const object = await storage.open('a1', 10_000);
+  await truncate(path.join(directory, 'a1'), 5_000);
+  await expect(buffer(object.stream(0, 10_000))).rejects.toThrow(ObjectMissing);
+  await object.close();
+});
+
 it('removes the bytes, and does not mind a second time', async () => {
   await writeFile(path.join(directory, 'a1'), 'x');
-  await storage.remove('a1');
-  await storage.remove('a1');
+  await writeFile(path.join(directory, 'a2'), 'x');
+  await storage.remove(['a1', 'a2']);
+  await storage.remove(['a1', 'a2']);
   expect(await readdir(directory)).toEqual([]);
 });
 
@@ -59,12 +175,19 @@ it('lists what was last written before a time', async () => {
 });
 
 it('says which object is missing and never leaves its folder', async () => {
-  await expect(storage.open('a2')).rejects.toThrow(ObjectMissing);
-  await expect(storage.open('../a2')).rejects.toThrow(ObjectMissing);
-  await expect(storage.remove('../a2')).rejects.toThrow(ObjectMissing);
+  await expect(storage.open('a2', 0)).rejects.toThrow(ObjectMissing);
+  await expect(storage.open('../a2', 0)).rejects.toThrow(ObjectMissing);
+  await expect(storage.remove(['../a2'])).rejects.toThrow(ObjectMissing);
+  expect(() => storage.write({ fileId: 'f', offset: 1, last: { start: 0, key: '../a2' } })).toThrow(
+    ObjectMissing,
+  );
 });
 
-it('reports a folder that cannot be made', async () => {
+it('makes its folder for itself alone, and reports one that cannot be made', async () => {
+  const own = path.join(directory, 'deep', 'own');
+  await new FileStorage({ directory: own, fsync: true }).check();
+  expect((await stat(own)).mode & 0o777).toBe(0o700);
   await writeFile(path.join(directory, 'file'), '');
-  await expect(new FileStorage(path.join(directory, 'file', 'sub')).check()).rejects.toThrow();
+  const impossible = new FileStorage({ directory: path.join(directory, 'file', 'sub'), fsync: true });
+  await expect(impossible.check()).rejects.toThrow();
 });

@@ -1,65 +1,57 @@
-import { constants, createReadStream } from 'node:fs';
-import { access, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, type FileHandle, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { ObjectMissing, type ObjectStorage, type StoredObject } from './object-storage.js';
+import { FileWriter } from './file-writer.js';
+import {
+  ObjectMissing,
+  type ObjectStorage,
+  type SegmentWriter,
+  type StoredObject,
+  type WriterOptions,
+} from './object-storage.js';
+import { isSegmentKey } from './segment-key.js';
 
-const KEY = /^[A-Za-z0-9-]{1,64}$/;
+export interface FileStorageOptions {
+  directory: string;
+  /** Whether a sync waits until the bytes are on the disk: without it they survive a crash, but no power cut. */
+  fsync: boolean;
+}
 
-/** Keeps every object as one file of a folder, which the tus endpoint writes and this reads. */
+const STREAM_BYTES = 256 * 1024;
+
+/** Keeps every object as one file of a folder. */
 export class FileStorage implements ObjectStorage {
-  readonly directory: string;
+  private readonly directory: string;
+  private readonly fsync: boolean;
 
-  constructor(directory: string) {
-    this.directory = directory;
+  constructor(options: FileStorageOptions) {
+    this.directory = options.directory;
+    this.fsync = options.fsync;
   }
 
-  private file(key: string): string {
-    // Keys are ids of our own; anything else could climb out of the folder.
-    if (!KEY.test(key)) throw new ObjectMissing(key);
-    return path.join(this.directory, key);
+  write(options: WriterOptions): SegmentWriter {
+    if (options.last) this.file(options.last.key);
+    return new FileWriter({ ...options, directory: this.directory, fsync: this.fsync });
   }
 
-  async open(key: string): Promise<StoredObject> {
-    const file = this.file(key);
-    const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+  async open(key: string, length: number): Promise<StoredObject> {
+    const handle = await open(this.file(key), 'r').catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'ENOENT' ? new ObjectMissing(key) : error;
     });
     const { size } = await handle.stat();
-    return {
-      size,
-      async read(offset, length) {
-        const wanted = Math.max(0, Math.min(length, size - offset));
-        const buffer = Buffer.allocUnsafe(wanted);
-        let done = 0;
-        while (done < wanted) {
-          const { bytesRead } = await handle.read(buffer, done, wanted - done, offset + done);
-          if (bytesRead === 0) break;
-          done += bytesRead;
-        }
-        return buffer.subarray(0, done);
-      },
-      stream(offset, length) {
-        if (length === 0) return Readable.from([]);
-        return createReadStream('', {
-          fd: handle,
-          start: offset,
-          end: offset + length - 1,
-          autoClose: false,
-          highWaterMark: 256 * 1024,
-        });
-      },
-      close: () => handle.close(),
-    };
+    if (size >= length) return new FileObject(key, handle, length);
+    await handle.close();
+    throw new ObjectMissing(key);
   }
 
-  async remove(key: string): Promise<void> {
-    await rm(this.file(key), { force: true });
+  async remove(keys: readonly string[]): Promise<void> {
+    for (const file of keys.map((key) => this.file(key))) await rm(file, { force: true });
   }
 
   async *listKeys(before: Date): AsyncIterable<string> {
     for await (const { name } of await opendir(this.directory)) {
-      if (!KEY.test(name)) continue;
+      if (!isSegmentKey(name)) continue;
       const found = await stat(path.join(this.directory, name)).catch(() => undefined);
       if (found && found.mtimeMs < before.getTime()) yield name;
     }
@@ -68,5 +60,51 @@ export class FileStorage implements ObjectStorage {
   async check(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
     await access(this.directory, constants.R_OK | constants.W_OK);
+  }
+
+  private file(key: string): string {
+    // Anything that is no key of ours could climb out of the folder.
+    if (!isSegmentKey(key)) throw new ObjectMissing(key);
+    return path.join(this.directory, key);
+  }
+}
+
+class FileObject implements StoredObject {
+  readonly size: number;
+  private readonly key: string;
+  private readonly handle: FileHandle;
+
+  constructor(key: string, handle: FileHandle, size: number) {
+    this.key = key;
+    this.handle = handle;
+    this.size = size;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const wanted = Math.max(0, Math.min(length, this.size - offset));
+    const buffer = Buffer.allocUnsafe(wanted);
+    let done = 0;
+    while (done < wanted) {
+      const { bytesRead } = await this.handle.read(buffer, done, wanted - done, offset + done);
+      if (bytesRead === 0) throw new ObjectMissing(this.key);
+      done += bytesRead;
+    }
+    return buffer;
+  }
+
+  stream(offset: number, length: number): Readable {
+    return Readable.from(this.blocks(offset, Math.min(offset + length, this.size)), {
+      objectMode: false,
+      highWaterMark: STREAM_BYTES,
+    });
+  }
+
+  private async *blocks(offset: number, end: number): AsyncGenerator<Uint8Array> {
+    for (let at = offset; at < end; at += STREAM_BYTES)
+      yield await this.read(at, Math.min(STREAM_BYTES, end - at));
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
   }
 }

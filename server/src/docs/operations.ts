@@ -6,6 +6,11 @@ import {
   SessionSchema,
   UserSchema,
 } from '@relaypacs/core/contract/accounts.js';
+import {
+  ApiTokenListSchema,
+  CreateApiTokenRequestSchema,
+  CreatedApiTokenSchema,
+} from '@relaypacs/core/contract/api-tokens.js';
 import { UploadEventSchema } from '@relaypacs/core/contract/events.js';
 import { type ProblemCode, ProblemSchema } from '@relaypacs/core/contract/problem.js';
 import {
@@ -49,6 +54,8 @@ export const NAMED_SCHEMAS = {
   Problem: ProblemSchema,
   User: UserSchema,
   Session: SessionSchema,
+  ApiTokenList: ApiTokenListSchema,
+  CreatedApiToken: CreatedApiTokenSchema,
   Upload: UploadDetailSchema,
   UploadList: UploadListSchema,
   UploadAnnouncement: CreateUploadRequestSchema,
@@ -74,6 +81,9 @@ const CreationHeaders = TusVersion.extend({
 const OffsetHeaders = TusVersion.extend({ 'Upload-Offset': Bytes });
 const FileBytes = z.string().meta({ format: 'binary' });
 const OFFSET_STREAM = 'application/offset+octet-stream';
+
+/** What a bearer token can be refused for; FORBIDDEN is for API tokens. */
+const BEARER_PROBLEMS: ProblemCode[] = ['UNAUTHENTICATED', 'INVALID_TOKEN', 'FORBIDDEN'];
 
 /** Every call that is served. */
 export const OPERATIONS: Operation[] = [
@@ -135,7 +145,36 @@ export const OPERATIONS: Operation[] = [
     summary: 'The account that is signed in',
     secured: true,
     answers: { 200: { description: 'The account', schema: UserSchema } },
-    problems: ['UNAUTHENTICATED', 'INVALID_TOKEN'],
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/me/tokens',
+    tag: 'Accounts',
+    summary: 'The API tokens of the account that can be used, newest first; not with an API token',
+    secured: true,
+    answers: { 200: { description: 'The tokens, without their secret', schema: ApiTokenListSchema } },
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/me/tokens',
+    tag: 'Accounts',
+    summary: 'Make an API token; its text is shown in this answer only. Not with an API token',
+    secured: true,
+    body: CreateApiTokenRequestSchema,
+    answers: { 201: { description: 'The token', schema: CreatedApiTokenSchema } },
+    problems: [...BEARER_PROBLEMS, 'API_TOKEN_LIMIT', 'VALIDATION_FAILED'],
+  },
+  {
+    method: 'delete',
+    path: '/api/v1/me/tokens/{id}',
+    tag: 'Accounts',
+    summary: 'Revoke an API token; not with an API token',
+    secured: true,
+    params: Id,
+    answers: { 204: { description: 'Revoked' } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND'],
   },
   {
     method: 'post',
@@ -145,17 +184,23 @@ export const OPERATIONS: Operation[] = [
     secured: true,
     body: CreateUploadRequestSchema,
     answers: { 201: { description: 'Ready to take files', schema: CreateUploadResponseSchema } },
-    problems: ['UNAUTHENTICATED', 'DUPLICATE_STUDY', 'UPLOAD_TOO_LARGE', 'VALIDATION_FAILED', 'RATE_LIMITED'],
+    problems: [
+      ...BEARER_PROBLEMS,
+      'DUPLICATE_STUDY',
+      'UPLOAD_TOO_LARGE',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+    ],
   },
   {
     method: 'get',
     path: '/api/v1/uploads',
     tag: 'Uploads',
-    summary: 'Own uploads, newest first; administrators see all',
+    summary: 'Own uploads, newest first; administrators see all, their API tokens do not',
     secured: true,
     query: UploadListQuerySchema,
     answers: { 200: { description: 'A page of uploads', schema: UploadListSchema } },
-    problems: ['UNAUTHENTICATED', 'VALIDATION_FAILED'],
+    problems: [...BEARER_PROBLEMS, 'VALIDATION_FAILED'],
   },
   {
     method: 'get',
@@ -165,7 +210,7 @@ export const OPERATIONS: Operation[] = [
     secured: true,
     params: Id,
     answers: { 200: { description: 'The upload', schema: UploadDetailSchema } },
-    problems: ['UNAUTHENTICATED', 'NOT_FOUND'],
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND'],
   },
   {
     method: 'post',
@@ -178,7 +223,7 @@ export const OPERATIONS: Operation[] = [
     answers: { 202: { description: 'Accepted', schema: StatusAnswer } },
     problems: [
       'VALIDATION_FAILED',
-      'UNAUTHENTICATED',
+      ...BEARER_PROBLEMS,
       'NOT_FOUND',
       'FILES_INCOMPLETE',
       'CHECKSUM_CONFLICT',
@@ -193,7 +238,7 @@ export const OPERATIONS: Operation[] = [
     secured: true,
     params: Id,
     answers: { 200: { description: 'The token', schema: UploadTokenResponseSchema } },
-    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
   },
   {
     method: 'post',
@@ -203,7 +248,7 @@ export const OPERATIONS: Operation[] = [
     secured: true,
     params: Id,
     answers: { 202: { description: 'Accepted', schema: StatusAnswer } },
-    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
   },
   {
     method: 'delete',
@@ -213,7 +258,7 @@ export const OPERATIONS: Operation[] = [
     secured: true,
     params: Id,
     answers: { 204: { description: 'Cancelled' } },
-    problems: ['UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
   },
   {
     method: 'post',
@@ -236,7 +281,7 @@ export const OPERATIONS: Operation[] = [
       'VALIDATION_FAILED',
       'FILE_LOCKED',
       'UNAVAILABLE',
-      'UNAUTHENTICATED',
+      ...BEARER_PROBLEMS,
       'NOT_FOUND',
       'UPLOAD_NOT_OPEN',
       'GONE',
@@ -261,7 +306,7 @@ export const OPERATIONS: Operation[] = [
         }),
       },
     },
-    problems: ['TUS_VERSION_REQUIRED', 'UNAUTHENTICATED', 'NOT_FOUND', 'GONE'],
+    problems: ['TUS_VERSION_REQUIRED', ...BEARER_PROBLEMS, 'NOT_FOUND', 'GONE'],
   },
   {
     method: 'patch',
@@ -279,7 +324,7 @@ export const OPERATIONS: Operation[] = [
       'TUS_VERSION_REQUIRED',
       'FILE_LOCKED',
       'UNAVAILABLE',
-      'UNAUTHENTICATED',
+      ...BEARER_PROBLEMS,
       'NOT_FOUND',
       'OFFSET_CONFLICT',
       'GONE',
@@ -296,7 +341,7 @@ export const OPERATIONS: Operation[] = [
     params: FileId,
     headers: TusVersion,
     answers: { 204: { description: 'Removed' } },
-    problems: ['TUS_VERSION_REQUIRED', 'UNAUTHENTICATED', 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
+    problems: ['TUS_VERSION_REQUIRED', ...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_NOT_OPEN'],
   },
   {
     method: 'get',
@@ -307,7 +352,7 @@ export const OPERATIONS: Operation[] = [
     answers: {
       200: { description: 'A stream of events', schema: UploadEventSchema, mediaType: 'text/event-stream' },
     },
-    problems: ['UNAUTHENTICATED'],
+    problems: BEARER_PROBLEMS,
   },
   {
     method: 'options',

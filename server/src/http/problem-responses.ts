@@ -1,6 +1,7 @@
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, type Problem } from '@relaypacs/core/contract/problem.js';
 import { StatusChangeRefused } from '@relaypacs/core/domain/upload-status.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
+import { StorageUnavailable } from '@relaypacs/core/storage/object-storage.js';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { HttpProblem, invalidFields } from './http-problem.js';
 
@@ -71,6 +72,7 @@ function isUnavailable(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : '';
   return (
     UNAVAILABLE.has(code) ||
+    error instanceof StorageUnavailable ||
     error.name === 'KnexTimeoutError' ||
     /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message)
   );
@@ -102,10 +104,7 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     logger.error('A request failed', { error, method: req.method, route: req.path });
-    if (
-      isUnavailable(error) ||
-      ('code' in Object(error) && ['ENOSPC', 'EDQUOT'].includes(Object(error).code))
-    ) {
+    if (isUnavailable(error)) {
       sendProblem(
         req,
         res,

@@ -9,17 +9,27 @@ function pathText(path: ReadonlyArray<PropertyKey>): string {
   }, '');
 }
 
-function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+/**
+ * A value in the form of `schema`.
+ *
+ * @param at - where the value stands in the request, if not at its top
+ * @throws HttpProblem VALIDATION_FAILED naming each wrong field
+ */
+export function parse<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  at: readonly string[] = [],
+): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw invalidFields(
     result.error.issues.flatMap((issue) =>
       issue.code === 'unrecognized_keys'
         ? issue.keys.map((key) => ({
-            path: pathText([...issue.path, key]),
+            path: pathText([...at, ...issue.path, key]),
             message: 'This field is not known',
           }))
-        : [{ path: pathText(issue.path), message: issue.message }],
+        : [{ path: pathText([...at, ...issue.path]), message: issue.message }],
     ),
   );
 }

@@ -1,37 +1,37 @@
 import type { Config } from '@relaypacs/core/config.js';
 import type { Database } from '@relaypacs/core/db/database.js';
 import { isId } from '@relaypacs/core/db/ids.js';
-import { findUploadFile } from '@relaypacs/core/db/upload-files.js';
+import { findFileWithUpload } from '@relaypacs/core/db/upload-files.js';
 import { findUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { addLogContext } from '@relaypacs/core/observability/logger.js';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { type Principal, principalOf } from '../auth/authenticate.js';
-import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
+import { HttpProblem, notFound } from '../http/http-problem.js';
 import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { mayChangeUpload } from '../uploads/upload-access.js';
+import { BodyReader } from './body-reader.js';
+import { Checksum } from './checksum.js';
+import { newImplicitUpload } from './implicit-upload.js';
 import { readFileMetadata } from './metadata.js';
-import { rememberTusRequest } from './tus-request.js';
+import { isFinalCreation, isPartialCreation } from './protocol.js';
+import { rememberTusRequest, type TusUpload } from './tus-request.js';
 
 /** The upload a creation joins: the token's, or the one named in the metadata; both must agree. */
-async function uploadForCreation(
+async function announcedUpload(
   db: Database,
   principal: Principal,
   named: string | undefined,
-): Promise<UploadRow> {
+): Promise<UploadRow | undefined> {
   const fromToken = principal.kind === 'upload' ? principal.uploadId : undefined;
   const id = fromToken ?? named;
-  if (id === undefined) {
-    throw invalidFields([
-      { path: 'Upload-Metadata.uploadId', message: 'Name the upload, or send its upload token' },
-    ]);
-  }
+  if (id === undefined) return undefined;
   const upload = isId(id) && (named === undefined || named === id) ? await findUpload(db, id) : undefined;
   if (!upload || !mayChangeUpload(principal, upload)) throw notFound('upload');
   return upload;
 }
 
-function assertTakesBytes(upload: UploadRow): void {
+function assertTakesBytes(upload: TusUpload): void {
   if (
     upload.status === 'expired' ||
     (takesFiles(upload.status) && upload.expiresAt.getTime() <= Date.now())
@@ -42,32 +42,56 @@ function assertTakesBytes(upload: UploadRow): void {
     throw new HttpProblem('GONE', 'This upload was cancelled. Nothing more is needed.');
 }
 
+export interface AccessDeps {
+  db: Database;
+  config: Pick<Config, 'publicUrl' | 'uploads'>;
+  dedupeSecret: Buffer;
+}
+
 /**
  * Lets a tus request through when it concerns an upload of whoever sends it. The same answer is given for a file
  * that does not exist and one that is somebody else's.
  */
-export function authorizeTus(db: Database, config: Pick<Config, 'publicUrl'>): RequestHandler {
+export function authorizeTus({ db, config, dedupeSecret }: AccessDeps): RequestHandler {
+  const implicitUpload = (req: Request, { userId }: Principal): UploadRow => {
+    const length = isFinalCreation(req) ? undefined : req.get('upload-length');
+    return newImplicitUpload(config.uploads, dedupeSecret, {
+      userId,
+      tusMetadata: req.get('upload-metadata'),
+      size: length === undefined ? undefined : Number(length),
+      isSlice: isPartialCreation(req),
+    });
+  };
+
   return async (req, res, next) => {
     const principal = principalOf(res);
-    const request = { actor: actorOf(req, res), baseUrl: baseUrlOf(req, config) };
+    const request = {
+      method: req.method,
+      actor: { ...actorOf(req, res), userId: principal.userId },
+      baseUrl: baseUrlOf(req, config),
+      isPartial: req.method === 'POST' && isPartialCreation(req),
+      tusMetadata: req.get('upload-metadata') ?? null,
+      body: new BodyReader(req, config.uploads.idleSeconds * 1000),
+      checksum: Checksum.announcedIn(req.get('upload-checksum')),
+      lease: undefined,
+    };
     if (req.method === 'POST') {
-      const upload = await uploadForCreation(
-        db,
-        principal,
-        readFileMetadata(req.get('upload-metadata')).uploadId,
-      );
+      const { uploadId } = readFileMetadata(req.get('upload-metadata'));
+      const announced = await announcedUpload(db, principal, uploadId);
+      const implicit = announced ? undefined : implicitUpload(req, principal);
+      const upload = announced ?? (implicit as UploadRow);
       assertTakesBytes(upload);
       if (!takesFiles(upload.status)) {
         throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
       }
-      rememberTusRequest(req, { ...request, upload, file: undefined });
+      rememberTusRequest(req, { ...request, upload, implicit, file: undefined });
       addLogContext({ uploadId: upload.id });
       return next();
     }
     const fileId = String(req.params.fileId ?? '');
-    const file = isId(fileId) ? await findUploadFile(db, fileId) : undefined;
-    const upload = file && (await findUpload(db, file.uploadId));
-    if (!file || !upload || !mayChangeUpload(principal, upload)) throw notFound('file');
+    const found = isId(fileId) ? await findFileWithUpload(db, fileId) : undefined;
+    if (!found || !mayChangeUpload(principal, found.upload)) throw notFound('file');
+    const { file, upload } = found;
     addLogContext({ uploadId: upload.id });
     assertTakesBytes(upload);
     if (req.method === 'DELETE' && !takesFiles(upload.status)) {
@@ -76,7 +100,7 @@ export function authorizeTus(db: Database, config: Pick<Config, 'publicUrl'>): R
         `The upload is ${upload.status}; its files can no longer be removed.`,
       );
     }
-    rememberTusRequest(req, { ...request, upload, file });
+    rememberTusRequest(req, { ...request, upload, implicit: undefined, file });
     next();
   };
 }

@@ -1,12 +1,16 @@
+import type { Queryable } from '@relaypacs/core/db/database.js';
+import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
-  deleteUploadFile,
+  deleteUploadFiles,
+  findImplicitFileByClientId,
   findUploadFileByClientId,
   insertUploadFile,
   listUnfinishedFiles,
   sumUploadFiles,
+  type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
-import { changeUploadStatus, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { changeUploadStatus, insertUpload, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { FileMetadata } from './metadata.js';
@@ -16,6 +20,8 @@ import type { TusRequest } from './tus-request.js';
 const UNFINISHED_SHARE = 2;
 /** Unfinished files beyond the announced number, for the same reason. */
 const SPARE_FILES = 16;
+/** Slices of one upload that may wait to be joined. */
+const MOST_SLICES = 1000;
 
 export interface NewFile {
   id: string;
@@ -24,9 +30,12 @@ export interface NewFile {
   metadata: FileMetadata;
   /** The `Upload-Metadata` header as it came. */
   tusMetadata: string | null;
+  /** A slice that will be joined with others. */
+  isPartial: boolean;
 }
 
-function assertFits(upload: UploadRow, received: number, receivedBytes: number, size: number): void {
+/** @throws HttpProblem UPLOAD_TOO_LARGE or TOO_MANY_FILES */
+export function assertFits(upload: UploadRow, received: number, receivedBytes: number, size: number): void {
   if (receivedBytes + size > upload.totalBytes) {
     throw new HttpProblem(
       'UPLOAD_TOO_LARGE',
@@ -46,46 +55,79 @@ function assertFits(upload: UploadRow, received: number, receivedBytes: number, 
 /**
  * Keeps what one upload can put on the disk bounded: where too much is begun and unfinished, the creations that
  * look like earlier tries of this one are dropped first, then the oldest.
+ *
+ * @returns keys of objects nobody needs any more
  */
 async function makeRoom(unit: UnitOfWork, upload: UploadRow, file: NewFile): Promise<string[]> {
   const sizeOf = (size: number | null) => size ?? upload.totalBytes;
   const unfinished = await listUnfinishedFiles(unit.trx, upload.id);
+  const ofThisKind = unfinished.filter(({ isPartial }) => isPartial === file.isPartial);
   let bytes = unfinished.reduce((sum, { size }) => sum + sizeOf(size), 0) + sizeOf(file.size);
-  let count = unfinished.length + 1;
-  const isEarlierTry = (row: (typeof unfinished)[number]) =>
+  let count = ofThisKind.length + 1;
+  const mostFiles = file.isPartial ? MOST_SLICES : upload.fileCount + SPARE_FILES;
+  const isEarlierTry = (row: UploadFileRow) =>
+    !row.isPartial &&
     row.size === file.size &&
     row.filename === file.metadata.filename &&
     row.relativePath === (file.metadata.relativePath ?? null);
   const dropped: string[] = [];
   const candidates = [...unfinished.filter(isEarlierTry), ...unfinished.filter((row) => !isEarlierTry(row))];
   for (const row of candidates) {
-    if (bytes <= upload.totalBytes * UNFINISHED_SHARE && count <= upload.fileCount + SPARE_FILES) break;
-    await deleteUploadFile(unit.trx, row.id);
+    if (bytes <= upload.totalBytes * UNFINISHED_SHARE && count <= mostFiles) break;
     dropped.push(row.id);
     bytes -= sizeOf(row.size);
-    count -= 1;
+    if (row.isPartial === file.isPartial) count -= 1;
   }
-  return dropped;
+  return deleteUploadFiles(unit.trx, dropped);
+}
+
+/** Writes down an upload that is made together with its file. */
+export async function beginImplicit(
+  unit: UnitOfWork,
+  { actor, implicit }: TusRequest & { implicit: UploadRow },
+  clientId: string | undefined,
+): Promise<UploadRow> {
+  // The same creation sent twice at once: the second waits here, and then finds the file of the first.
+  if (clientId !== undefined) await holdTransactionLock(unit.trx, `create ${actor.userId} ${clientId}`);
+  const upload = await insertUpload(unit.trx, implicit);
+  unit.audit({
+    actor,
+    action: 'upload.created',
+    objectType: 'upload',
+    objectId: upload.id,
+    detail: { fileCount: upload.fileCount, totalBytes: upload.totalBytes, implicit: true },
+  });
+  return upload;
+}
+
+/** The file an earlier try of this creation made, by the id the client chose for it. */
+export async function findEarlierCreation(
+  db: Queryable,
+  request: Pick<TusRequest, 'implicit' | 'upload' | 'actor'>,
+  clientId: string,
+): Promise<UploadFileRow | undefined> {
+  return request.implicit
+    ? findImplicitFileByClientId(db, request.actor.userId, clientId)
+    : findUploadFileByClientId(db, request.upload.id, clientId);
 }
 
 /**
- * Records a new file of an upload before the store makes it.
+ * Records a new file of an upload before any byte of it is written.
  *
- * @returns ids of files begun earlier whose bytes are not wanted any more
+ * @returns keys of objects that are not wanted any more
  * @throws HttpProblem UPLOAD_TOO_LARGE, TOO_MANY_FILES, UPLOAD_NOT_OPEN, or FILE_LOCKED while the same creation runs
  */
-export async function createFile(
-  transact: Transact,
-  { upload: found, actor }: TusRequest,
-  file: NewFile,
-): Promise<string[]> {
+export async function createFile(transact: Transact, request: TusRequest, file: NewFile): Promise<string[]> {
+  const { implicit } = request;
+  const { clientId } = file.metadata;
   return transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, found.id);
+    const upload = implicit
+      ? await beginImplicit(unit, { ...request, implicit }, clientId)
+      : await lockUpload(unit.trx, request.upload.id);
     if (!upload || !takesFiles(upload.status)) {
       throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload takes no more files. What has arrived is safe.');
     }
-    const { clientId } = file.metadata;
-    if (clientId !== undefined && (await findUploadFileByClientId(unit.trx, upload.id, clientId))) {
+    if (clientId !== undefined && (await findEarlierCreation(unit.trx, request, clientId))) {
       throw new HttpProblem('FILE_LOCKED', 'This file is being created by another request. Try again.');
     }
     const totals = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);
@@ -100,9 +142,10 @@ export async function createFile(
       filetype: file.metadata.filetype ?? null,
       tusMetadata: file.tusMetadata,
       size: file.size,
+      isPartial: file.isPartial,
     });
     if (upload.status === 'created') {
-      await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor });
+      await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor: request.actor });
     }
     return dropped;
   });

@@ -1,27 +1,28 @@
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import { deleteUploadFile } from '@relaypacs/core/db/upload-files.js';
+import { deleteUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { TusRequest } from './tus-request.js';
 
 /**
- * Takes a file out of an upload that is still open (tus, Termination). Its bytes may be removed afterwards: once
- * the row is gone, nothing refers to them.
+ * Takes a file out of an upload that is still open (tus, Termination).
  *
+ * @returns keys of its objects: once the rows are gone nothing refers to them, and they may be removed
  * @throws HttpProblem UPLOAD_NOT_OPEN when the upload was completed in the meantime
  */
 export async function deleteFile(
   transact: Transact,
-  { upload: found }: TusRequest,
+  { upload: found }: Pick<TusRequest, 'upload'>,
   fileId: string,
-): Promise<void> {
-  await transact(async (unit) => {
+): Promise<string[]> {
+  return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, found.id);
     if (!upload || !takesFiles(upload.status)) {
       throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload is complete; its files can no longer be removed.');
     }
-    await deleteUploadFile(unit.trx, fileId);
+    const keys = await deleteUploadFiles(unit.trx, [fileId]);
     announceUpload(unit, upload);
+    return keys;
   });
 }

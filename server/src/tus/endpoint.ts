@@ -1,79 +1,92 @@
-import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
-import { findUploadFileByClientId } from '@relaypacs/core/db/upload-files.js';
 import type { Platform } from '@relaypacs/core/platform.js';
-import { FileStore } from '@tus/file-store';
 import { type Response as ExpressResponse, type RequestHandler, Router } from 'express';
 import type { Guards } from '../auth/authenticate.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import type { RemoveBytes } from '../uploads/unneeded-bytes.js';
 import { authorizeTus } from './access.js';
+import { answerEarly } from './answer-early.js';
+import { CHECKSUM_ALGORITHMS } from './checksum.js';
+import { createFile, findEarlierCreation } from './create-file.js';
 import { deleteFile } from './delete-file.js';
 import { drain } from './drain.js';
 import { fileUrl, TusEngine } from './engine.js';
-import { FileRecords } from './file-records.js';
+import { finishFile } from './finish-file.js';
+import { joinSlices, sliceIds } from './join-slices.js';
+import { LeaseLocker } from './lease-locker.js';
+import type { Leases } from './leases.js';
 import { readFileMetadata } from './metadata.js';
-import { overrideMethod, requireProtocol } from './protocol.js';
+import type { OpenFile } from './open-file.js';
+import { createPacing } from './pacing.js';
+import { isFinalCreation, overrideMethod, requireProtocol, slicesNamed } from './protocol.js';
+import { SegmentStore } from './segment-store.js';
 import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
 
-const HOUR_MS = 3_600_000;
-
-export interface TusEndpoint {
-  routes: Router;
-  /** Bytes acknowledged of a file; 0 when nothing is there. */
-  offsetOf(fileId: string): Promise<number>;
+export interface TusEndpointDeps {
+  platform: Platform;
+  guards: Guards;
+  leases: Leases<OpenFile>;
+  dedupeSecret: Buffer;
+  removeBytes: RemoveBytes;
 }
 
 /**
  * The tus 1.0.0 endpoint at `/files`: the access check in front, the protocol engine behind it, and every error
  * answered as a problem document.
  */
-export function createTusEndpoint(platform: Platform, guards: Guards, removeBytes: RemoveBytes): TusEndpoint {
+export function createTusEndpoint({
+  platform,
+  guards,
+  leases,
+  dedupeSecret,
+  removeBytes,
+}: TusEndpointDeps): Router {
   const { config, db, transact } = platform;
-  const store = new FileStore({
-    directory: config.storage.directory,
-    configstore: new FileRecords(db),
-    expirationPeriodInMilliseconds: config.uploads.ttlHours * HOUR_MS,
+
+  async function finish(request: TusRequest, fileId: string, size: number): Promise<void> {
+    const { abandoned, problem } = await finishFile(transact, request, fileId, size);
+    await removeBytes(abandoned);
+    if (problem) throw problem;
+  }
+
+  const engine = new TusEngine({
+    store: new SegmentStore(platform),
+    locker: new LeaseLocker(leases),
+    maxBytes: config.uploads.maxBytes,
+    finish,
+    async create(request, id, size) {
+      const { tusMetadata, isPartial } = request;
+      const metadata = readFileMetadata(tusMetadata ?? undefined);
+      await removeBytes(await createFile(transact, request, { id, size, metadata, tusMetadata, isPartial }));
+    },
   });
-  const engine = new TusEngine({ config, transact, store, removeBytes });
 
-  /** Bytes that are stored of a file; undefined when the store has nothing of it. */
-  async function storedBytes(fileId: string): Promise<number | undefined> {
-    return store.getUpload(fileId).then(
-      (file) => file.offset,
-      () => undefined,
-    );
-  }
-
-  /** A server that was killed after the last byte and before the record: the client comes back and asks. */
-  async function finishInterrupted(request: TusRequest, file: UploadFileRow, offset: number): Promise<void> {
-    if (file.status === 'uploading' && offset === file.size) await engine.finish(request, file.id, offset);
-  }
+  const announce: RequestHandler = async (req, res) => {
+    const answer = await engine.handle(req, res, undefined);
+    copyHeaders(answer.headers, res);
+    res.setHeader('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS);
+    res.status(answer.status).end();
+  };
 
   const serve: RequestHandler = async (req, res) => {
-    const answer = await engine.handle(req, res);
+    const request = tusRequestOf(req);
+    const answer = await engine.handle(req, res, request);
     copyHeaders(answer.headers, res);
     if (answer.problem) {
       await drain(req);
       throw answer.problem;
     }
-    if (req.method !== 'OPTIONS') {
-      const request = tusRequestOf(req);
-      // The engine counts from the file's creation; the upload ends for all its files at once.
-      if (res.hasHeader('Upload-Expires'))
-        res.setHeader('Upload-Expires', request.upload.expiresAt.toUTCString());
-      if (req.method === 'HEAD' && request.file) {
-        await finishInterrupted(request, request.file, Number(answer.headers.get('upload-offset')));
-      }
-    }
+    const { ending } = request.body;
+    if (ending === 'stopped' || ending === 'idle') return answerEarly(req, res, answer.status);
+    // A creation that was repeated is answered before its body is read.
+    await drain(req);
     res.status(answer.status).end();
   };
 
-  /** A creation that was answered before, whose answer got lost: says where the file is instead of making another. */
-  const repeatCreation: RequestHandler = async (req, res, next) => {
-    const { clientId } = readFileMetadata(req.get('upload-metadata'));
-    if (clientId === undefined) return next();
-    const found = tusRequestOf(req);
-    const file = await findUploadFileByClientId(db, found.upload.id, clientId);
+  /** A creation that was answered before, whose answer got lost: goes on with the file it made. */
+  const repeatCreation: RequestHandler = async (req, _res, next) => {
+    const request = tusRequestOf(req);
+    const { clientId } = readFileMetadata(request.tusMetadata ?? undefined);
+    const file = clientId === undefined ? undefined : await findEarlierCreation(db, request, clientId);
     if (!file) return next();
     if (file.size !== null && Number(req.get('upload-length')) !== file.size) {
       throw new HttpProblem(
@@ -81,35 +94,71 @@ export function createTusEndpoint(platform: Platform, guards: Guards, removeByte
         'This clientId belongs to a file of another size. Choose a new one.',
       );
     }
-    const offset = await storedBytes(file.id);
-    if (offset === undefined) {
-      // A server that was killed between the row and the bytes: this creation goes on where that one ended.
-      rememberTusRequest(req, { ...found, file });
-      return next();
+    rememberTusRequest(req, { ...request, file });
+    next();
+  };
+
+  /** What the engine does not say by itself. */
+  const describeFile: RequestHandler = (req, res, next) => {
+    const { upload, file, baseUrl } = tusRequestOf(req);
+    res.setHeader('Upload-Expires', upload.expiresAt.toUTCString());
+    if (req.method === 'HEAD' && file) {
+      if (file.tusMetadata) res.setHeader('Upload-Metadata', file.tusMetadata);
+      if (file.isPartial) res.setHeader('Upload-Concat', 'partial');
+      const slices = file.joinedFrom?.map((id) => fileUrl({ baseUrl }, id));
+      if (slices) res.setHeader('Upload-Concat', `final;${slices.join(' ')}`);
     }
-    await drain(req);
-    await finishInterrupted(found, file, offset);
-    res.setHeader('Location', fileUrl(found, file.id));
-    res.setHeader('Upload-Offset', String(offset));
-    res.setHeader('Upload-Expires', found.upload.expiresAt.toUTCString());
-    res.status(201).end();
+    next();
+  };
+
+  /** A server that was killed after the last byte and before the record: the client comes back and asks. */
+  const finishInterrupted: RequestHandler = async (req, _res, next) => {
+    const request = tusRequestOf(req);
+    const { file } = request;
+    if (file?.status === 'uploading' && file.bytesReceived === file.size) {
+      await finish(request, file.id, file.size);
+    }
+    next();
+  };
+
+  const join: RequestHandler = async (req, res, next) => {
+    if (!isFinalCreation(req)) return next();
+    const request = tusRequestOf(req);
+    const { tusMetadata } = request;
+    const metadata = readFileMetadata(tusMetadata ?? undefined);
+    const ids = sliceIds(slicesNamed(req));
+    const { fileId, abandoned, problem } = await joinSlices(transact, request, ids, {
+      metadata,
+      tusMetadata,
+    });
+    await removeBytes(abandoned);
+    if (problem) throw problem;
+    res.status(201).setHeader('Location', fileUrl(request, fileId)).end();
+  };
+
+  /** tus, Concatenation: a join has all its bytes. */
+  const refuseJoined: RequestHandler = (req, _res, next) => {
+    if (tusRequestOf(req).file?.joinedFrom) {
+      throw new HttpProblem('FORBIDDEN', 'This file was joined from slices and takes no more bytes.');
+    }
+    next();
   };
 
   const terminate: RequestHandler = async (req, res) => {
-    const found = tusRequestOf(req);
-    if (!found.file) throw notFound('file');
-    await deleteFile(transact, found, found.file.id);
-    await removeBytes([found.file.id]);
+    const request = tusRequestOf(req);
+    if (!request.file) throw notFound('file');
+    await removeBytes(await deleteFile(transact, request, request.file.id));
     res.status(204).end();
   };
 
   const routes = Router();
-  const authorize = [guards.requireUserOrUpload, authorizeTus(db, config)];
+  const pace = createPacing(config.rateLimits);
+  const authorize = [guards.requireUserOrUpload, authorizeTus({ db, config, dedupeSecret }), describeFile];
   routes.use(overrideMethod);
-  routes.options(['/', '/:fileId'], serve);
-  routes.post('/', requireProtocol, authorize, repeatCreation, serve);
-  routes.head('/:fileId', requireProtocol, authorize, serve);
-  routes.patch('/:fileId', requireProtocol, authorize, serve);
+  routes.options(['/', '/:fileId'], announce);
+  routes.post('/', requireProtocol, authorize, pace, join, repeatCreation, serve);
+  routes.head('/:fileId', requireProtocol, authorize, finishInterrupted, serve);
+  routes.patch('/:fileId', requireProtocol, authorize, refuseJoined, pace, serve);
   routes.delete('/:fileId', requireProtocol, authorize, terminate);
   // The engine would read files out, and crashes on finished ones: what was sent is not handed out again.
   routes.all(['/', '/:fileId'], (_req, res) => {
@@ -122,7 +171,7 @@ export function createTusEndpoint(platform: Platform, guards: Guards, removeByte
   routes.use(() => {
     throw notFound('file');
   });
-  return { routes, offsetOf: async (fileId) => (await storedBytes(fileId)) ?? 0 };
+  return routes;
 }
 
 const FORWARDED = /^(tus-|upload-|location$|cache-control$)/;

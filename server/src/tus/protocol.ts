@@ -8,10 +8,38 @@ function malformed(detail: string): HttpProblem {
   return new HttpProblem('MALFORMED_REQUEST', `${detail} Nothing was changed.`);
 }
 
-/** tus, Creation: exactly one of Upload-Length and Upload-Defer-Length: 1. */
+const FINAL = 'final;';
+
+/** A slice that will be joined with others (tus, Concatenation). */
+export function isPartialCreation(req: Request): boolean {
+  return req.get('upload-concat') === 'partial';
+}
+
+/** The join of slices (tus, Concatenation). */
+export function isFinalCreation(req: Request): boolean {
+  return req.get('upload-concat')?.startsWith(FINAL) ?? false;
+}
+
+/** The URLs of the slices a join names, as the client wrote them. */
+export function slicesNamed(req: Request): string[] {
+  return (req.get('upload-concat') ?? '')
+    .slice(FINAL.length)
+    .split(' ')
+    .filter((url) => url !== '');
+}
+
+/** tus, Creation: exactly one of Upload-Length and Upload-Defer-Length: 1; neither for a join. */
 function assertCreation(req: Request): void {
   const length = req.get('upload-length');
   const deferred = req.get('upload-defer-length');
+  const concat = req.get('upload-concat');
+  if (concat !== undefined && concat !== 'partial' && !isFinalCreation(req)) {
+    throw malformed('Upload-Concat is "partial", or "final;" and the URLs of the slices.');
+  }
+  if (isFinalCreation(req)) {
+    if (length === undefined && deferred === undefined) return;
+    throw malformed('A join has the length of its slices: leave Upload-Length and Upload-Defer-Length out.');
+  }
   if (length === undefined && deferred === undefined) {
     throw malformed(
       'A creation needs Upload-Length, the size of the file in bytes, or Upload-Defer-Length: 1.',

@@ -1,5 +1,4 @@
 import { PROBLEMS, type ProblemCode } from '@relaypacs/core/contract/problem.js';
-import { ERRORS } from '@tus/utils';
 import { HttpProblem } from '../http/http-problem.js';
 
 /** What the protocol engine's statuses mean to a person, where no check of ours has spoken before. */
@@ -23,39 +22,9 @@ const BY_STATUS: Partial<Record<number, { code: ProblemCode; detail: string }>> 
   501: { code: 'NOT_SUPPORTED', detail: 'This part of the tus protocol is not supported here.' },
 };
 
-/**
- * The protocol engine knows errors as `{ status_code, body }` only. A problem of ours travels through it as the
- * error itself and is found again by {@link problemFromEngine}.
- */
-export class EngineProblem extends Error {
-  readonly problem: HttpProblem;
-  readonly status_code: number;
-  readonly body: string;
-
-  constructor(problem: HttpProblem) {
-    super(problem.message);
-    this.name = 'EngineProblem';
-    this.problem = problem;
-    this.status_code = problem.status;
-    this.body = problem.code;
-  }
-}
-
 /** The problem for an error the engine reports; undefined for a fault of ours (5xx), which is logged. */
 export function problemFromEngine(error: unknown): HttpProblem | undefined {
-  if (error instanceof EngineProblem) return error.problem;
-  if (error === ERRORS.ERR_LOCK_TIMEOUT) {
-    return new HttpProblem(
-      'FILE_LOCKED',
-      'Another request is writing this file. What has arrived is safe; try again.',
-    );
-  }
-  if (error === ERRORS.FILE_WRITE_ERROR) {
-    return new HttpProblem(
-      'UNAVAILABLE',
-      'The bytes could not be stored just now. What was acknowledged before is safe; try again later.',
-    );
-  }
+  if (error instanceof HttpProblem) return error;
   const status = error instanceof Object && 'status_code' in error ? Number(error.status_code) : 500;
   return problemFromStatus(status);
 }

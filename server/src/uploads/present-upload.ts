@@ -22,6 +22,7 @@ import {
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 
@@ -122,21 +123,19 @@ function presentStudy(row: StudyRow, counts: InstanceCounts | undefined): Study 
   };
 }
 
-async function presentFile(row: UploadFileRow, offsetOf: OffsetOf): Promise<UploadFile> {
+function presentFile(row: UploadFileRow, upload: UploadRow): UploadFile {
+  const isDropped = row.status === 'uploading' && !takesFiles(upload.status);
   return {
     id: row.id,
     filename: row.filename,
     relativePath: row.relativePath,
     size: row.size,
-    offset: row.status === 'uploading' ? await offsetOf(row.id) : (row.size ?? 0),
+    offset: isDropped ? 0 : row.bytesReceived,
     status: row.status,
     ...(row.problem ? { problem: row.problem } : {}),
     findings: row.findings,
   };
 }
-
-/** Bytes acknowledged of an unfinished file. */
-export type OffsetOf = (fileId: string) => Promise<number>;
 
 /** Uploads as a list shows them; four queries whatever their number. */
 export async function presentUploads(db: Queryable, rows: readonly UploadRow[]): Promise<UploadSummary[]> {
@@ -154,11 +153,7 @@ export async function presentUploads(db: Queryable, rows: readonly UploadRow[]):
 }
 
 /** One upload with its files, studies and timeline. */
-export async function presentUpload(
-  db: Queryable,
-  row: UploadRow,
-  offsetOf: OffsetOf,
-): Promise<UploadDetail> {
+export async function presentUpload(db: Queryable, row: UploadRow): Promise<UploadDetail> {
   const [totals, files, studies, events] = await Promise.all([
     sumUploadFiles(db, [row.id]),
     listUploadFiles(db, row.id),
@@ -168,7 +163,7 @@ export async function presentUpload(
   const progress = await readProgress(db, studies);
   return {
     ...presentSummary(row, totals.get(row.id), studies, progress),
-    files: await Promise.all(files.map((file) => presentFile(file, offsetOf))),
+    files: files.map((file) => presentFile(file, row)),
     studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id))),
     timeline: events.map(({ at, action }) => ({
       at: at.toISOString(),

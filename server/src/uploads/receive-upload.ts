@@ -1,14 +1,15 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import { deleteUploadFile, type FileTotals, listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import { deleteUploadFiles, type FileTotals, listUnfinishedFiles } from '@relaypacs/core/db/upload-files.js';
 import { changeUploadStatus, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { intakeJob } from '@relaypacs/core/queue/jobs.js';
 
 /**
  * Closes an upload all of whose files have arrived: status `received` and the intake job in one transaction.
- * Files that were begun and never finished (a creation whose answer got lost and was sent again) are dropped.
+ * Files that were begun and never finished (a creation whose answer got lost and was sent again) and slices that were
+ * never joined are dropped.
  *
- * @returns the ids of dropped files; their bytes may be removed once the transaction is committed
+ * @returns keys of the objects of dropped files, which may be removed once the transaction is committed
  */
 export async function receiveUpload(
   unit: UnitOfWork,
@@ -16,9 +17,11 @@ export async function receiveUpload(
   totals: Pick<FileTotals, 'received' | 'receivedBytes'>,
   actor: Actor,
 ): Promise<string[]> {
-  const files = await listUploadFiles(unit.trx, upload.id);
-  const abandoned = files.filter((file) => file.status === 'uploading').map((file) => file.id);
-  for (const id of abandoned) await deleteUploadFile(unit.trx, id);
+  const unfinished = await listUnfinishedFiles(unit.trx, upload.id);
+  const abandoned = await deleteUploadFiles(
+    unit.trx,
+    unfinished.map(({ id }) => id),
+  );
   const received = await changeUploadStatus(unit, {
     uploadId: upload.id,
     to: 'received',

@@ -6,8 +6,8 @@ import {
   UploadListQuerySchema,
   type UploadTokenResponse,
 } from '@relaypacs/core/contract/uploads.js';
+import { listUploadObjectKeys } from '@relaypacs/core/db/file-segments.js';
 import { isId } from '@relaypacs/core/db/ids.js';
-import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { findUpload, listUploads, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import type { Platform } from '@relaypacs/core/platform.js';
@@ -22,10 +22,10 @@ import { readBody, readQuery } from '../http/validate.js';
 import { cancelUpload } from './cancel-upload.js';
 import { completeUpload } from './complete-upload.js';
 import { createUpload } from './create-upload.js';
-import { type OffsetOf, presentUpload, presentUploads } from './present-upload.js';
+import { presentUpload, presentUploads } from './present-upload.js';
 import { retryUpload } from './retry-upload.js';
 import type { RemoveBytes } from './unneeded-bytes.js';
-import { mayChangeUpload, maySeeUpload } from './upload-access.js';
+import { mayChangeUpload, maySeeUpload, seesEverything } from './upload-access.js';
 
 export interface UploadDeps {
   platform: Platform;
@@ -33,13 +33,12 @@ export interface UploadDeps {
   signer: TokenSigner;
   guards: Guards;
   rateLimits: RateLimits;
-  offsetOf: OffsetOf;
   removeBytes: RemoveBytes;
 }
 
 /** `/api/v1/uploads`. */
 export function uploadRoutes(deps: UploadDeps): Router {
-  const { platform, keys, signer, guards, rateLimits, offsetOf, removeBytes } = deps;
+  const { platform, keys, signer, guards, rateLimits, removeBytes } = deps;
   const { db, transact, config } = platform;
   const router = Router();
 
@@ -54,7 +53,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
     return upload;
   }
 
-  router.post('/', guards.requireUser, rateLimits.uploadInit, async (req, res) => {
+  router.post('/', guards.requireUploader, rateLimits.uploadInit, async (req, res) => {
     const announcement = readBody(CreateUploadRequestSchema, req);
     const { userId } = principalOf(res);
     const upload = await createUpload(transact, config.uploads, keys.dedupeSecret, announcement, {
@@ -74,14 +73,14 @@ export function uploadRoutes(deps: UploadDeps): Router {
     res.status(201).location(`/api/v1/uploads/${upload.id}`).json(answer);
   });
 
-  router.get('/', guards.requireUser, async (req, res) => {
+  router.get('/', guards.requireUploader, async (req, res) => {
     const { limit, cursor, userId, ...filter } = readQuery(UploadListQuerySchema, req);
     if (cursor !== undefined && !isId(cursor)) {
       throw invalidFields([{ path: 'cursor', message: 'Use the nextCursor of the page before' }]);
     }
-    const { user } = principalOf(res);
+    const principal = principalOf(res);
     // An account sees its own uploads whatever it asks for; an admin sees all, or those of one account.
-    const owner = user.role === 'Admin' ? userId : user.id;
+    const owner = seesEverything(principal) ? userId : principal.userId;
     if (owner !== undefined && !isId(owner)) {
       throw invalidFields([{ path: 'userId', message: 'This is not the id of an account' }]);
     }
@@ -95,7 +94,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
-    res.json(await presentUpload(db, await uploadFor(req, res, maySeeUpload), offsetOf));
+    res.json(await presentUpload(db, await uploadFor(req, res, maySeeUpload)));
   });
 
   router.post('/:id/complete', guards.requireUserOrUpload, async (req, res) => {
@@ -111,7 +110,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
     res.status(202).json({ id: completed.id, status: completed.status });
   });
 
-  router.post('/:id/token', guards.requireUser, async (req, res) => {
+  router.post('/:id/token', guards.requireUploader, async (req, res) => {
     const upload = await uploadFor(req, res, mayChangeUpload);
     if (!takesFiles(upload.status) || upload.expiresAt.getTime() <= Date.now()) {
       throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
@@ -123,17 +122,16 @@ export function uploadRoutes(deps: UploadDeps): Router {
     res.json(answer);
   });
 
-  router.post('/:id/retry', guards.requireUser, async (req, res) => {
+  router.post('/:id/retry', guards.requireUploader, async (req, res) => {
     const upload = await uploadFor(req, res, maySeeUpload);
     const retried = await retryUpload(transact, upload.id, actorOf(req, res));
     res.status(202).json({ id: retried.id, status: retried.status });
   });
 
-  router.delete('/:id', guards.requireUser, async (req, res) => {
+  router.delete('/:id', guards.requireUploader, async (req, res) => {
     const upload = await uploadFor(req, res, mayChangeUpload);
     if (await cancelUpload(transact, upload.id, actorOf(req, res))) {
-      const files = await listUploadFiles(db, upload.id);
-      await removeBytes(files.map((file) => file.id));
+      await removeBytes(await listUploadObjectKeys(db, upload.id));
     }
     res.status(204).end();
   });

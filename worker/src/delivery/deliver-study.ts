@@ -15,7 +15,7 @@ import { sendInstances } from './send-instances.js';
 const ROUNDS = 3;
 const PATIENCE_SECONDS = [0.3, 1, 2, 4];
 
-export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
+export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
   config: Pick<Config, 'pacs'>;
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
@@ -63,12 +63,12 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<void
 }
 
 async function withPacs(deps: DeliveryDeps, record: DeliveryRecord): Promise<void> {
-  const { config, storage, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
+  const { config, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
   if (!config.pacs) throw new PacsUnavailable('not-configured', 'No PACS is configured');
   const pacs = new DicomwebClient(config.pacs);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
   try {
-    await bringIntoPacs({ record, pacs, storage, logger, stopping, signal, patienceSeconds });
+    await bringIntoPacs({ record, pacs, files, logger, stopping, signal, patienceSeconds });
   } finally {
     done();
     pacs.close();

@@ -1,5 +1,5 @@
 import type { Logger } from '@relaypacs/core/observability/logger.js';
-import type { ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import type { DeliveryRecord } from './delivery-record.js';
 import type { DicomwebClient } from './dicomweb-client.js';
 
@@ -15,7 +15,7 @@ export class Stopping extends Error {
 export interface DeliveryRun {
   readonly record: DeliveryRecord;
   readonly pacs: DicomwebClient;
-  readonly storage: ObjectStorage;
+  readonly files: UploadedFiles;
   readonly logger: Logger;
   /** Seconds to wait before each further look for what the PACS has just said it stored. */
   readonly patienceSeconds: readonly number[];

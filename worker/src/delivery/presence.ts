@@ -88,5 +88,5 @@ async function compare(
   );
   if (!theirs) return 'incomparable';
   if (theirs.file.equals(instance.sha256)) return 'same';
-  return compareObjects(await digestObject(readInstance(run.storage, instance)), theirs);
+  return compareObjects(await digestObject(readInstance(run.files, instance)), theirs);
 }

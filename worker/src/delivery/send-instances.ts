@@ -38,7 +38,7 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   if (batch.length === 0) return;
   checkpoint(run);
   await run.record.sending(batch);
-  const parts = batch.map((instance) => stowPart(run.storage, instance));
+  const parts = batch.map((instance) => stowPart(run.files, instance));
   let reply: StowReply;
   try {
     reply = await run.pacs.stow(parts, run.signal);

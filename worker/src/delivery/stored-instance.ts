@@ -1,5 +1,6 @@
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
-import { ObjectMissing, type ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
+import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { StoredBytesDamaged, type StowPart } from './multipart.js';
 
 /**
@@ -7,11 +8,8 @@ import { StoredBytesDamaged, type StowPart } from './multipart.js';
  *
  * @throws StoredBytesDamaged while iterating, when they are gone or shorter than they were
  */
-export async function* readInstance(
-  storage: ObjectStorage,
-  instance: InstanceRow,
-): AsyncGenerator<Uint8Array> {
-  const object = await storage.open(instance.uploadFileId).catch((error: unknown) => {
+export async function* readInstance(files: UploadedFiles, instance: InstanceRow): AsyncGenerator<Uint8Array> {
+  const object = await files.open(instance.uploadFileId).catch((error: unknown) => {
     throw error instanceof ObjectMissing ? new StoredBytesDamaged(instance.sopInstanceUid, error) : error;
   });
   try {
@@ -22,7 +20,7 @@ export async function* readInstance(
 }
 
 /** An instance as a part of a STOW-RS request. */
-export function stowPart(storage: ObjectStorage, instance: InstanceRow): StowPart {
+export function stowPart(files: UploadedFiles, instance: InstanceRow): StowPart {
   const { sopInstanceUid, size, sha256 } = instance;
-  return { sopInstanceUid, size, sha256, open: () => readInstance(storage, instance) };
+  return { sopInstanceUid, size, sha256, open: () => readInstance(files, instance) };
 }

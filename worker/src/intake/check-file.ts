@@ -2,11 +2,8 @@ import { createHash } from 'node:crypto';
 import type { FileFinding, UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { type DicomScan, scanDicom } from '@relaypacs/core/dicom/scan.js';
-import {
-  ObjectMissing,
-  type ObjectStorage,
-  type StoredObject,
-} from '@relaypacs/core/storage/object-storage.js';
+import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 
 /** A file that was read, and what the checks say of it. */
 export interface ReadFile {
@@ -79,8 +76,8 @@ function lost(file: UploadFileRow): LostFile {
  * Looks at one received file: its digests, and whether it is DICOM that an archive takes. Content of any sort, and
  * content that is gone, leads to a verdict; only faults of the storage are thrown.
  */
-export async function checkFile(storage: ObjectStorage, file: UploadFileRow): Promise<CheckedFile> {
-  const object = await storage.open(file.id).catch((error: unknown) => {
+export async function checkFile(files: UploadedFiles, file: UploadFileRow): Promise<CheckedFile> {
+  const object = await files.open(file.id).catch((error: unknown) => {
     if (error instanceof ObjectMissing) return undefined;
     throw error;
   });

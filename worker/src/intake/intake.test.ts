@@ -1,19 +1,26 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { buildDicom, makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkFile, compareWithAnnounced, type ReadFile } from './check-file.js';
 import { groupStudies } from './group-studies.js';
 
 let directory: string;
-let storage: FileStorage;
+let files: UploadedFiles;
 
 beforeEach(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-intake-'));
-  storage = new FileStorage(directory);
+  const storage = new FileStorage({ directory, fsync: false });
+  const sizeOf = (name: string) =>
+    stat(path.join(directory, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  files = { open: async (id) => storage.open(id, await sizeOf(id)) };
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
@@ -27,6 +34,9 @@ function row(id: string, size: number): UploadFileRow {
     filetype: null,
     tusMetadata: null,
     size,
+    bytesReceived: size,
+    isPartial: false,
+    joinedFrom: null,
     status: 'received',
     problem: null,
     findings: [],
@@ -41,7 +51,7 @@ function row(id: string, size: number): UploadFileRow {
 
 async function check(content: Uint8Array, id = 'f1'): Promise<ReadFile> {
   await writeFile(path.join(directory, id), content);
-  const checked = await checkFile(storage, row(id, content.length));
+  const checked = await checkFile(files, row(id, content.length));
   if (checked.scan === null) throw new Error('The file was not read');
   return checked;
 }
@@ -88,7 +98,7 @@ describe('the check of one file', () => {
   it('refuses a file of which not all that arrived is there any more, and keeps that verdict', async () => {
     await writeFile(path.join(directory, 'short'), makeSlice().subarray(0, 1000));
     for (const id of ['gone', 'short']) {
-      const checked = await checkFile(storage, row(id, 1001));
+      const checked = await checkFile(files, row(id, 1001));
       const announced = { ...checked.file, announcedMd5: Buffer.alloc(16) };
       expect(compareWithAnnounced(checked, announced)).toMatchObject({
         md5: null,
@@ -100,7 +110,7 @@ describe('the check of one file', () => {
 
   it('fails, and does not judge, when the storage does', async () => {
     await mkdir(path.join(directory, 'unreadable'));
-    await expect(checkFile(storage, row('unreadable', 0))).rejects.toThrow(/EISDIR/);
+    await expect(checkFile(files, row('unreadable', 0))).rejects.toThrow(/EISDIR/);
   });
 });
 

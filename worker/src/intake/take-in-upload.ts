@@ -23,7 +23,7 @@ import { ClaimLost, RowClaim } from '../row-claim.js';
 import { type CheckedFile, checkFile, compareWithAnnounced, isLost } from './check-file.js';
 import { groupStudies } from './group-studies.js';
 
-export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'storage' | 'logger'> {
+export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
 }
@@ -60,7 +60,7 @@ async function checkFiles(
   const checked: CheckedFile[] = [];
   await inParallel([...files.entries()], FILES_AT_ONCE, async ([index, file]) => {
     signal.throwIfAborted();
-    const result = await checkFile(deps.storage, file);
+    const result = await checkFile(deps.files, file);
     if (result.scan === null) deps.logger.error('Stored bytes are damaged or gone', { fileId: file.id });
     checked[index] = result;
   });

@@ -1,5 +1,5 @@
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
-import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import { deleteSegments, listUploadObjectKeys } from '@relaypacs/core/db/file-segments.js';
 import { listUploadsToEmpty, recordBytesRemoved } from '@relaypacs/core/db/uploads.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 
@@ -32,16 +32,17 @@ async function emptyUpload(
   { db, transact, storage }: Pick<Platform, 'db' | 'transact' | 'storage'>,
   id: string,
 ): Promise<void> {
-  const files = await listUploadFiles(db, id);
-  for (const file of files) await storage.remove(file.id);
+  const keys = await listUploadObjectKeys(db, id);
+  await storage.remove(keys);
   await transact(async (unit) => {
+    await deleteSegments(unit.trx, keys);
     await recordBytesRemoved(unit.trx, id);
     unit.audit({
       actor: SYSTEM_ACTOR,
       action: 'upload.bytes_removed',
       objectType: 'upload',
       objectId: id,
-      detail: { files: files.length },
+      detail: { objects: keys.length },
     });
   });
 }

@@ -1,0 +1,84 @@
+import { updateUploadFile } from '@relaypacs/core/db/upload-files.js';
+import type { Platform } from '@relaypacs/core/platform.js';
+import { DataStore, Upload } from '@tus/utils';
+import { HttpProblem } from '../http/http-problem.js';
+import { OpenFile } from './open-file.js';
+import { receiveBytes } from './receive-bytes.js';
+import { currentTusRequest, type TusRequest } from './tus-request.js';
+
+/** What `Tus-Extension` announces. */
+export const TUS_EXTENSIONS = [
+  'creation',
+  'creation-with-upload',
+  'creation-defer-length',
+  'termination',
+  'expiration',
+  'checksum',
+  'concatenation',
+];
+
+/**
+ * What the protocol engine writes to and asks for offsets: files recorded in PostgreSQL, their bytes in whatever
+ * storage there is. Bodies are read from the connection itself, not from the engine's stream.
+ */
+export class SegmentStore extends DataStore {
+  private readonly deps: Pick<Platform, 'db' | 'storage' | 'config'>;
+  override extensions = TUS_EXTENSIONS;
+
+  constructor(deps: Pick<Platform, 'db' | 'storage' | 'config'>) {
+    super();
+    this.deps = deps;
+  }
+
+  /** The engine asks for "concatentation" (its spelling) before it lets slices be created. */
+  override hasExtension(name: string): boolean {
+    return name === 'concatentation' || super.hasExtension(name);
+  }
+
+  private async openFile(request: TusRequest, id: string): Promise<OpenFile | undefined> {
+    const { lease } = request;
+    if (!lease) return undefined;
+    lease.resource ??= await OpenFile.open(this.deps, id, lease);
+    return lease.resource;
+  }
+
+  /** How far the file is; of one whose bytes are all there nobody needs the lease. */
+  override async getUpload(id: string): Promise<Upload> {
+    const request = currentTusRequest();
+    const row = (await this.openFile(request, id))?.row ?? request.file;
+    if (!row) throw new Error('A file is asked for that was not looked up');
+    return new Upload({ id, offset: row.bytesReceived, ...(row.size === null ? {} : { size: row.size }) });
+  }
+
+  override async declareUploadLength(id: string, size: number): Promise<void> {
+    const file = await this.openFile(currentTusRequest(), id);
+    if (!file) return;
+    await updateUploadFile(this.deps.db, id, { size });
+    file.row.size = size;
+  }
+
+  /**
+   * @returns where the file ends now
+   * @throws HttpProblem, StorageUnavailable: see {@link receiveBytes}
+   */
+  override async write(_body: unknown, id: string, offset: number): Promise<number> {
+    const request = currentTusRequest();
+    const file = await this.openFile(request, id);
+    // A creation that is sent again: what it brought the first time is here, and the client goes on from there.
+    if (!file) return request.file?.bytesReceived ?? 0;
+    if (file.row.bytesReceived !== offset) return file.row.bytesReceived;
+    const { maxBytes } = this.deps.config.uploads;
+    const end = file.row.size ?? Math.min(maxBytes, request.upload.totalBytes);
+    try {
+      await receiveBytes(request.body, file, end - offset, request.checksum);
+    } catch (error) {
+      // Whoever writes next begins with what the database says.
+      await request.lease?.forget();
+      const isMismatch = error instanceof HttpProblem && error.code === 'CHECKSUM_MISMATCH';
+      // The file is there, without bytes: a client must be told where (design: 201 with `Upload-Offset: 0`).
+      if (isMismatch && request.method === 'POST') return offset;
+      throw error;
+    }
+    return file.row.bytesReceived;
+  }
+}
