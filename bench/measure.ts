@@ -20,3 +20,10 @@ export function machine(): string {
   const [cpu] = os.cpus();
   return `${os.cpus().length} × ${cpu?.model.trim()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
 }
+
+/** Processor seconds a process has used so far, in all its threads. */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  // proc(5): utime and stime are fields 14 and 15, in ticks of 1/100 s.
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

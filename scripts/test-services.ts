@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 
@@ -19,8 +20,12 @@ const EXTRA_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/bin', '/opt/h
 
 /** The first of these programs that is on PATH. */
 export function findProgram(...names: string[]): string | undefined {
+  return findPrograms(...names)[0];
+}
+
+function findPrograms(...names: string[]): string[] {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), ...EXTRA_FOLDERS];
-  return names.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(isExecutable);
+  return names.flatMap((name) => folders.map((folder) => path.join(folder, name))).filter(isExecutable);
 }
 
 /** Orthanc's DICOMweb plugin. */
@@ -37,6 +42,18 @@ export function findChromium(): string | undefined {
   const given = process.env.RELAYPACS_TEST_CHROMIUM;
   if (given) return isExecutable(given) ? given : undefined;
   return findProgram('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable');
+}
+
+/** A Python that has the tus client tuspy: the first one on PATH need not be the system's. */
+export function findPythonWithTus(): string | undefined {
+  const isThere = 'import sys, importlib.util; sys.exit(importlib.util.find_spec("tusclient") is None)';
+  return findPrograms('python3').find((python) => spawnSync(python, ['-c', isThere]).status === 0);
+}
+
+/** Ceph's gateway, when all that a cluster of one needs is there. */
+function findCeph(): string | undefined {
+  const needed = ['ceph', 'ceph-authtool', 'monmaptool', 'ceph-mon', 'ceph-osd', 'radosgw-admin'];
+  return needed.every((name) => findProgram(name)) ? findProgram('radosgw') : undefined;
 }
 
 export const TEST_SERVICES: TestService[] = [
@@ -60,6 +77,14 @@ export const TEST_SERVICES: TestService[] = [
     packages: ['chromium', 'fonts-liberation'],
     variable: { name: 'RELAYPACS_TEST_CHROMIUM', holds: 'the path of its program' },
     locate: findChromium,
+  },
+  { name: 'Caddy', packages: ['caddy'], locate: () => findProgram('caddy') },
+  { name: 'Python with tuspy', packages: ['python3-tuspy'], locate: findPythonWithTus },
+  {
+    name: 'S3 (Ceph with its gateway)',
+    packages: ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-common', 'ceph-base'],
+    variable: { name: 'RELAYPACS_TEST_S3_URL', holds: 'a running one: http://key:secret@host:port' },
+    locate: () => process.env.RELAYPACS_TEST_S3_URL || findCeph(),
   },
   { name: 'DCMTK (dcmdump)', packages: ['dcmtk'], locate: () => findProgram('dcmdump') },
 ];

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { ApiClient } from '../../e2e/support/api-client.js';
 import { ServiceProcess } from '../../e2e/support/service-process.js';
 import { startStack } from '../../e2e/support/stack.js';
-import { machine, peakRssMb } from '../measure.js';
+import { cpuSeconds, machine, peakRssMb } from '../measure.js';
 import { load, type Target } from './load.js';
 
 const MIB = 1024 * 1024;
@@ -54,7 +54,7 @@ async function startOurs(): Promise<Contender> {
       return {
         endpoint: upload.tusEndpoint,
         headers: { authorization: `Bearer ${upload.uploadToken}` },
-        checksum: false,
+        checksum: true,
       };
     },
     stop: () => stack.stop(),
@@ -71,18 +71,17 @@ try {
     for (const [who, start] of Object.entries(starts)) {
       const contender = await start();
       try {
-        const result = await load(
-          await contender.target(files, files * chunks * MIB),
-          files,
-          chunks,
-          perPatch,
-        );
+        const target = await contender.target(files, files * chunks * MIB);
+        const cpuBefore = cpuSeconds(contender.pid);
+        const result = await load(target, files, chunks, perPatch);
+        const cpu = cpuSeconds(contender.pid) - cpuBefore;
         if (who === 'stock') stockSeconds = result.seconds;
         const p95 = result.latencies[Math.floor(result.latencies.length * 0.95)] ?? 0;
         rows[who] = {
           seconds: result.seconds.toFixed(2),
           'MB/s': (result.bytes / 1e6 / result.seconds).toFixed(0),
           'p95 of a PATCH (ms)': p95.toFixed(0),
+          'CPU of the server (s)': cpu.toFixed(2),
           'peak RSS (MB)': String(peakRssMb(contender.pid)),
           'speed, stock = 1': stockSeconds === 0 ? '' : (stockSeconds / result.seconds).toFixed(2),
         };

@@ -1,4 +1,4 @@
-import type { FileFinding, FileStatus, UploadProblem } from '../contract/uploads.js';
+import type { FileFinding, FileStatus, UploadProblem, UploadStatus } from '../contract/uploads.js';
 import type { Segment } from '../storage/object-storage.js';
 import type { Queryable } from './database.js';
 import { listObjectKeys } from './file-segments.js';
@@ -57,29 +57,39 @@ export interface FileWithUpload {
   upload: Pick<UploadRow, 'id' | 'userId' | 'status' | 'totalBytes' | 'fileCount' | 'expiresAt'>;
 }
 
-/** Both in one query: it runs with every chunk of every upload. */
+interface FileWithUploadRow extends Omit<FileWithUpload['upload'], 'id' | 'status'> {
+  id: string;
+  status: FileStatus;
+  size: number | null;
+  bytesReceived: number;
+  isPartial: boolean;
+  joinedFrom: string[] | null;
+  tusMetadata: string | null;
+  uploadId: string;
+  uploadStatus: UploadStatus;
+}
+
+/** Files and their uploads in one query, by the files' ids: it runs with every chunk of every upload. */
+export async function findFilesWithUploads(
+  db: Queryable,
+  fileIds: readonly string[],
+): Promise<Map<string, FileWithUpload>> {
+  const { rows }: { rows: FileWithUploadRow[] } = await db.raw(
+    `SELECT f.id, f.status, f.size, f.bytes_received, f.is_partial, f.joined_from, f.tus_metadata,
+            u.id AS upload_id, u.user_id, u.status AS upload_status, u.total_bytes, u.file_count, u.expires_at
+     FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE f.id = ANY(?)`,
+    [[...fileIds]],
+  );
+  return new Map(
+    rows.map(({ uploadId, userId, uploadStatus, totalBytes, fileCount, expiresAt, ...file }) => {
+      const upload = { id: uploadId, userId, status: uploadStatus, totalBytes, fileCount, expiresAt };
+      return [file.id, { file, upload }];
+    }),
+  );
+}
+
 export async function findFileWithUpload(db: Queryable, fileId: string): Promise<FileWithUpload | undefined> {
-  const row = await db('uploadFiles as f')
-    .join('uploads as u', 'u.id', 'f.uploadId')
-    .where('f.id', fileId)
-    .first({
-      id: 'f.id',
-      status: 'f.status',
-      size: 'f.size',
-      bytesReceived: 'f.bytesReceived',
-      isPartial: 'f.isPartial',
-      joinedFrom: 'f.joinedFrom',
-      tusMetadata: 'f.tusMetadata',
-      uploadId: 'u.id',
-      userId: 'u.userId',
-      uploadStatus: 'u.status',
-      totalBytes: 'u.totalBytes',
-      fileCount: 'u.fileCount',
-      expiresAt: 'u.expiresAt',
-    });
-  if (!row) return undefined;
-  const { uploadId, userId, uploadStatus, totalBytes, fileCount, expiresAt, ...file } = row;
-  return { file, upload: { id: uploadId, userId, status: uploadStatus, totalBytes, fileCount, expiresAt } };
+  return (await findFilesWithUploads(db, [fileId])).get(fileId);
 }
 
 export async function findUploadFileByClientId(
@@ -158,32 +168,42 @@ export interface ReceivedBytes {
 /**
  * Records bytes that have become durable: from here on they are acknowledged.
  *
- * @returns false when they must not count: the lease is lost, somebody else wrote, or the upload takes no more files
+ * @param all - at most one entry for a file
+ * @returns the ids of the files whose bytes count. Those of others must not: the lease is lost, somebody else wrote, or
+ *   the upload takes no more files
  */
-export async function recordReceivedBytes(db: Queryable, bytes: ReceivedBytes): Promise<boolean> {
-  const { rows }: { rows: { recorded: boolean }[] } = await db.raw(
+export async function recordReceivedBytes(
+  db: Queryable,
+  all: readonly ReceivedBytes[],
+): Promise<Set<string>> {
+  const segments = all.flatMap(({ fileId, segments }) => segments.map((segment) => ({ fileId, ...segment })));
+  const { rows }: { rows: { id: string }[] } = await db.raw(
     `WITH recorded AS (
-       UPDATE upload_files f SET bytes_received = :to
-       FROM uploads u, file_leases l
-       WHERE f.id = :fileId AND f.bytes_received = :from AND f.status = 'uploading'
+       UPDATE upload_files f SET bytes_received = r.end
+       FROM unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[]), CAST(:froms AS bigint[]),
+                   CAST(:tos AS bigint[])) AS r (file_id, token, start, "end"),
+            uploads u, file_leases l
+       WHERE f.id = r.file_id AND f.bytes_received = r.start AND f.status = 'uploading'
          AND u.id = f.upload_id AND u.status IN ('created', 'uploading')
-         AND l.file_id = f.id AND l.token = :leaseToken
+         AND l.file_id = f.id AND l.token = r.token
        RETURNING f.id
      ), begun AS (
        INSERT INTO file_segments (file_id, start, key)
        SELECT recorded.id, s.start, s.key
-       FROM recorded, unnest(CAST(:starts AS bigint[]), CAST(:keys AS text[])) AS s (start, key)
-     ) SELECT EXISTS (SELECT FROM recorded) AS recorded`,
+       FROM unnest(CAST(:segmentFileIds AS uuid[]), CAST(:starts AS bigint[]), CAST(:keys AS text[]))
+              AS s (file_id, start, key) JOIN recorded ON recorded.id = s.file_id
+     ) SELECT id FROM recorded`,
     {
-      fileId: bytes.fileId,
-      leaseToken: bytes.leaseToken,
-      from: bytes.from,
-      to: bytes.to,
-      starts: bytes.segments.map(({ start }) => start),
-      keys: bytes.segments.map(({ key }) => key),
+      fileIds: all.map(({ fileId }) => fileId),
+      tokens: all.map(({ leaseToken }) => leaseToken),
+      froms: all.map(({ from }) => from),
+      tos: all.map(({ to }) => to),
+      segmentFileIds: segments.map(({ fileId }) => fileId),
+      starts: segments.map(({ start }) => start),
+      keys: segments.map(({ key }) => key),
     },
   );
-  return rows[0]?.recorded === true;
+  return new Set(rows.map(({ id }) => id));
 }
 
 /**

@@ -63,6 +63,8 @@ const UNAVAILABLE = new Set([
   'EPIPE',
   '57P01',
   '57P03',
+  // Two transactions waited for each other, and this one was ended.
+  '40P01',
   '53300',
   '08006',
 ]);

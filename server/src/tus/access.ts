@@ -1,7 +1,7 @@
 import type { Config } from '@relaypacs/core/config.js';
 import type { Database } from '@relaypacs/core/db/database.js';
 import { isId } from '@relaypacs/core/db/ids.js';
-import { findFileWithUpload } from '@relaypacs/core/db/upload-files.js';
+import { type FileWithUpload, findFilesWithUploads } from '@relaypacs/core/db/upload-files.js';
 import { findUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { addLogContext } from '@relaypacs/core/observability/logger.js';
@@ -10,6 +10,7 @@ import { type Principal, principalOf } from '../auth/authenticate.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { mayChangeUpload } from '../uploads/upload-access.js';
+import { batched } from './batched.js';
 import { BodyReader } from './body-reader.js';
 import { Checksum } from './checksum.js';
 import { newImplicitUpload } from './implicit-upload.js';
@@ -63,6 +64,11 @@ export function authorizeTus({ db, config, dedupeSecret }: AccessDeps): RequestH
     });
   };
 
+  const findFile = batched<string, FileWithUpload | undefined>(async (ids) => {
+    const found = await findFilesWithUploads(db, ids);
+    return ids.map((id) => found.get(id));
+  });
+
   return async (req, res, next) => {
     const principal = principalOf(res);
     const request = {
@@ -89,7 +95,7 @@ export function authorizeTus({ db, config, dedupeSecret }: AccessDeps): RequestH
       return next();
     }
     const fileId = String(req.params.fileId ?? '');
-    const found = isId(fileId) ? await findFileWithUpload(db, fileId) : undefined;
+    const found = isId(fileId) ? await findFile(fileId) : undefined;
     if (!found || !mayChangeUpload(principal, found.upload)) throw notFound('file');
     const { file, upload } = found;
     addLogContext({ uploadId: upload.id });

@@ -1,12 +1,19 @@
 import type { Database } from '@relaypacs/core/db/database.js';
 import { listSegments } from '@relaypacs/core/db/file-segments.js';
-import { findUploadFile, recordReceivedBytes, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
+import { findUploadFile, type ReceivedBytes, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import {
   type ObjectStorage,
   type SegmentWriter,
   StorageUnavailable,
 } from '@relaypacs/core/storage/object-storage.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
+
+export interface OpenFileDeps {
+  db: Database;
+  storage: ObjectStorage;
+  /** Records bytes that are durable; false when they must not count. */
+  record: (bytes: ReceivedBytes) => Promise<boolean>;
+}
 
 function storageFailed(error: unknown): never {
   throw new StorageUnavailable(error);
@@ -19,20 +26,13 @@ function storageFailed(error: unknown): never {
 export class OpenFile {
   /** As it was when it was opened, the size and the bytes received as they are now. */
   readonly row: UploadFileRow;
-  private readonly db: Database;
-  private readonly storage: ObjectStorage;
+  private readonly deps: OpenFileDeps;
   private readonly leaseToken: number;
   private readonly writer: SegmentWriter;
   private pending = 0;
 
-  private constructor(
-    deps: { db: Database; storage: ObjectStorage },
-    row: UploadFileRow,
-    leaseToken: number,
-    writer: SegmentWriter,
-  ) {
-    this.db = deps.db;
-    this.storage = deps.storage;
+  private constructor(deps: OpenFileDeps, row: UploadFileRow, leaseToken: number, writer: SegmentWriter) {
+    this.deps = deps;
     this.row = row;
     this.leaseToken = leaseToken;
     this.writer = writer;
@@ -43,7 +43,7 @@ export class OpenFile {
    * @throws HttpProblem NOT_FOUND when the file was removed
    */
   static async open(
-    deps: { db: Database; storage: ObjectStorage },
+    deps: OpenFileDeps,
     fileId: string,
     { token, takenOver }: { token: number; takenOver: boolean },
   ): Promise<OpenFile> {
@@ -77,9 +77,9 @@ export class OpenFile {
     const to = this.row.bytesReceived + this.pending;
     const { id: fileId, bytesReceived: from } = this.row;
     const { leaseToken } = this;
-    if (!(await recordReceivedBytes(this.db, { fileId, leaseToken, from, to, segments }))) {
+    if (!(await this.deps.record({ fileId, leaseToken, from, to, segments }))) {
       // Nothing refers to them, and nothing will: what is not removed now is found as an orphan.
-      await this.storage.remove(segments.map(({ key }) => key)).catch(() => {});
+      await this.deps.storage.remove(segments.map(({ key }) => key)).catch(() => {});
       throw new HttpProblem(
         'FILE_LOCKED',
         'Another request has taken this file over, or it takes no more bytes. What was acknowledged is safe; ask with HEAD.',

@@ -1,8 +1,14 @@
-import { updateUploadFile } from '@relaypacs/core/db/upload-files.js';
+import type { Readable } from 'node:stream';
+import {
+  type ReceivedBytes,
+  recordReceivedBytes,
+  updateUploadFile,
+} from '@relaypacs/core/db/upload-files.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { DataStore, Upload } from '@tus/utils';
 import { HttpProblem } from '../http/http-problem.js';
-import { OpenFile } from './open-file.js';
+import { batched } from './batched.js';
+import { OpenFile, type OpenFileDeps } from './open-file.js';
 import { receiveBytes } from './receive-bytes.js';
 import { currentTusRequest, type TusRequest } from './tus-request.js';
 
@@ -22,12 +28,16 @@ export const TUS_EXTENSIONS = [
  * storage there is. Bodies are read from the connection itself, not from the engine's stream.
  */
 export class SegmentStore extends DataStore {
-  private readonly deps: Pick<Platform, 'db' | 'storage' | 'config'>;
+  private readonly deps: Pick<Platform, 'db' | 'storage' | 'config'> & OpenFileDeps;
   override extensions = TUS_EXTENSIONS;
 
   constructor(deps: Pick<Platform, 'db' | 'storage' | 'config'>) {
     super();
-    this.deps = deps;
+    const record = batched<ReceivedBytes, boolean>(async (all) => {
+      const recorded = await recordReceivedBytes(deps.db, all);
+      return all.map(({ fileId }) => recorded.has(fileId));
+    });
+    this.deps = { ...deps, record };
   }
 
   /** The engine asks for "concatentation" (its spelling) before it lets slices be created. */
@@ -61,7 +71,9 @@ export class SegmentStore extends DataStore {
    * @returns where the file ends now
    * @throws HttpProblem, StorageUnavailable: see {@link receiveBytes}
    */
-  override async write(_body: unknown, id: string, offset: number): Promise<number> {
+  override async write(nothing: Readable, id: string, offset: number): Promise<number> {
+    // The engine's own stream is empty; left unread it would end with an error of its own.
+    nothing.resume();
     const request = currentTusRequest();
     const file = await this.openFile(request, id);
     // A creation that is sent again: what it brought the first time is here, and the client goes on from there.

@@ -1,0 +1,15 @@
+import fs from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { ApiClient } from '/work/main/e2e/support/api-client.js';
+import { startStack } from '/work/main/e2e/support/stack.js';
+import { load } from '/work/main/bench/tus/load.js';
+const MIB=1048576;
+const [files, chunks, perPatch, checksum] = process.argv.slice(2).map(Number) as [number,number,number,number];
+const stack = await startStack({ worker:false, env: { MAX_UPLOAD_BYTES: String(4096*MIB), LOG_LEVEL:'warn', ...(process.env.FSYNC?{STORAGE_FSYNC:process.env.FSYNC}:{}), ...(process.env.PROF?{NODE_OPTIONS:'--require /tmp/prof/pre.cjs'}:{}) }});
+const client = await ApiClient.signUp(stack.baseUrl);
+const up = await client.announce({fileCount:files,totalBytes:files*chunks*MIB});
+const cpu=()=>{const f=fs.readFileSync(`/proc/${stack.server.pid}/stat`,'utf8').split(') ')[1].split(' ');return (Number(f[11])+Number(f[12]))/100};
+const c0=cpu();
+const r = await load({endpoint:up.tusEndpoint,headers:{authorization:`Bearer ${up.uploadToken}`},checksum:checksum===1},files,chunks,perPatch);
+console.log(r.seconds.toFixed(2),'s', 'server cpu', (cpu()-c0).toFixed(2), 'p50', r.latencies[Math.floor(r.latencies.length/2)]?.toFixed(1), 'p95', r.latencies[Math.floor(r.latencies.length*.95)]?.toFixed(1));
+await stack.stop();
