@@ -153,6 +153,7 @@ export class DeliveryFixture {
         filetype: null,
         tusMetadata: null,
         size,
+        isPartial: false,
         bytesReceived: size,
       });
       await this.db('fileSegments').insert({ fileId, start: 0, key: fileId });

@@ -35,6 +35,7 @@ export const PROBLEMS = {
   UPLOAD_TOO_LARGE: { status: 413, title: 'Too large' },
   TOO_MANY_FILES: { status: 413, title: 'More files than announced' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported content type' },
+  EXPECTATION_FAILED: { status: 417, title: 'Expectation not supported' },
   VALIDATION_FAILED: { status: 422, title: 'Some fields are not right' },
   FILE_LOCKED: { status: 423, title: 'The file is being written' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },

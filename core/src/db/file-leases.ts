@@ -1,15 +1,31 @@
+import type { Segment } from '../storage/object-storage.js';
 import type { Queryable } from './database.js';
+import type { UploadFileRow } from './upload-files.js';
 
 /**
  * A lease says which server process writes a file now. It is renewed while it is held and runs out by itself; a
  * holder that is dead is known at once by the advisory lock its process held (see {@link holderLock}).
  */
 export interface LeaseRow {
-  fileId: string;
   /** Rises with every lease of any file. */
   token: number;
   /** True when the last holder had not given it back: its last writes may still be under way. */
   takenOver: boolean;
+  /** The file as it is now. */
+  file: Pick<UploadFileRow, 'id' | 'status' | 'size' | 'bytesReceived'>;
+  /** Where its last bytes lie. */
+  lastSegment: Segment | undefined;
+}
+
+interface LeaseRecord {
+  token: number;
+  takenOver: boolean;
+  id: string;
+  status: UploadFileRow['status'];
+  size: number | null;
+  bytesReceived: number;
+  lastStart: number | null;
+  lastKey: string | null;
 }
 
 /** NOTIFY channel; payloads are `wanted <fileId>` and `freed <fileId>`. */
@@ -23,7 +39,7 @@ export const holderLock = 'hashtextextended(?, 0)';
  *
  * @param seconds - how long it holds from now, by the database's clock
  * @returns undefined when another process holds it
- * @throws a foreign key violation (23503) when there is no such file
+ * @throws a foreign key violation (SQLSTATE 23503) when there is no such file
  */
 export async function takeLease(
   db: Queryable,
@@ -31,8 +47,9 @@ export async function takeLease(
   holder: string,
   seconds: number,
 ): Promise<LeaseRow | undefined> {
-  const { rows }: { rows: LeaseRow[] } = await db.raw(
-    `INSERT INTO file_leases AS held (file_id, holder, token, expires_at)
+  const { rows }: { rows: LeaseRecord[] } = await db.raw(
+    `WITH lease AS (
+     INSERT INTO file_leases AS held (file_id, holder, token, expires_at)
      VALUES (:fileId, :holder, nextval('file_lease_tokens'), now() + :seconds * interval '1 second')
      ON CONFLICT (file_id) DO UPDATE
        SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at,
@@ -41,10 +58,18 @@ export async function takeLease(
          SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = hashtextextended(CAST(held.holder AS text), 0))
-     RETURNING file_id, token, xmax <> 0 AS taken_over`,
+     RETURNING file_id, token, xmax <> 0 AS taken_over
+     ) SELECT token, taken_over, f.id, f.status, f.size, f.bytes_received, s.start AS last_start, s.key AS last_key
+     FROM lease JOIN upload_files f ON f.id = lease.file_id LEFT JOIN LATERAL (
+       SELECT start, key FROM file_segments WHERE file_id = f.id ORDER BY start DESC LIMIT 1
+     ) s ON true`,
     { fileId, holder, seconds },
   );
-  return rows[0];
+  const [row] = rows;
+  if (!row) return undefined;
+  const { token, takenOver, lastStart, lastKey, ...file } = row;
+  const lastSegment = lastStart === null || lastKey === null ? undefined : { start: lastStart, key: lastKey };
+  return { token, takenOver, file, lastSegment };
 }
 
 /** Asks the holder to give the lease back: by a notification, and by a mark it finds when that gets lost. */

@@ -33,15 +33,72 @@ export interface UploadFileRow {
   finishedAt: Date | null;
 }
 
+export type NewUploadFile = Pick<
+  UploadFileRow,
+  | 'id'
+  | 'uploadId'
+  | 'clientId'
+  | 'filename'
+  | 'relativePath'
+  | 'filetype'
+  | 'tusMetadata'
+  | 'size'
+  | 'isPartial'
+>;
+
 export async function insertUploadFile(
   db: Queryable,
-  file: Pick<
-    UploadFileRow,
-    'id' | 'uploadId' | 'clientId' | 'filename' | 'relativePath' | 'filetype' | 'tusMetadata' | 'size'
-  > &
-    Partial<Pick<UploadFileRow, 'bytesReceived' | 'isPartial' | 'joinedFrom'>>,
+  file: NewUploadFile & Partial<Pick<UploadFileRow, 'bytesReceived' | 'joinedFrom'>>,
 ): Promise<void> {
   await db('uploadFiles').insert({ ...file, status: 'uploading' });
+}
+
+/** What may be begun in one upload besides what has been received. */
+export interface UnfinishedLimits {
+  /** Multiple of the upload's announced bytes. */
+  byteShare: number;
+  /** Files beyond the announced number. */
+  spareFiles: number;
+  /** Slices that are not joined yet. */
+  slices: number;
+}
+
+/**
+ * Writes a new file of an upload that is under way, if it fits, in one statement that lets other creations of the
+ * same upload go on beside it.
+ *
+ * @returns false when it does not fit, the upload is in another status, or its `clientId` is taken
+ */
+export async function insertFileThatFits(
+  db: Queryable,
+  file: NewUploadFile,
+  { byteShare, spareFiles, slices }: UnfinishedLimits,
+): Promise<boolean> {
+  // The upload's status must not change under it; FOR SHARE holds off whoever ends the upload.
+  const { rows }: { rows: unknown[] } = await db.raw(
+    `INSERT INTO upload_files (id, upload_id, client_id, filename, relative_path, filetype, tus_metadata, size,
+                               is_partial, status)
+     SELECT :id, u.id, :clientId, :filename, :relativePath, :filetype, :tusMetadata, CAST(:size AS bigint),
+            CAST(:isPartial AS boolean), 'uploading'
+     FROM uploads u, LATERAL (
+       SELECT count(*) FILTER (WHERE status <> 'uploading') AS received,
+              coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS received_bytes,
+              count(*) FILTER (WHERE status = 'uploading' AND NOT is_partial) AS begun,
+              count(*) FILTER (WHERE is_partial) AS slices,
+              coalesce(sum(coalesce(size, u.total_bytes)) FILTER (WHERE status = 'uploading'), 0) AS begun_bytes
+       FROM upload_files WHERE upload_id = u.id
+     ) t
+     WHERE u.id = :uploadId AND u.status = 'uploading'
+       AND t.received < u.file_count
+       AND t.received_bytes + coalesce(CAST(:size AS bigint), 0) <= u.total_bytes
+       AND t.begun_bytes + coalesce(CAST(:size AS bigint), u.total_bytes) <= u.total_bytes * :byteShare
+       AND CASE WHEN CAST(:isPartial AS boolean) THEN t.slices < :slices
+                ELSE t.begun < u.file_count + :spareFiles END
+     FOR SHARE OF u
+     ON CONFLICT DO NOTHING RETURNING id`,
+    { ...file, byteShare, spareFiles, slices },
+  );
+  return rows.length === 1;
 }
 
 export async function findUploadFile(db: Queryable, id: string): Promise<UploadFileRow | undefined> {
@@ -123,6 +180,37 @@ export async function updateUploadFile(
   change: Partial<Pick<UploadFileRow, 'size' | 'status' | 'finishedAt' | 'announcedMd5' | 'announcedSha256'>>,
 ): Promise<void> {
   await db<UploadFileRow>('uploadFiles').where({ id }).update(change);
+}
+
+export interface ReceivedFile {
+  /** False when it could not be received: it does not fit, or is not there, or was received before, or is a slice. */
+  done: boolean;
+  /** Files received before, and their bytes. */
+  received: number;
+  receivedBytes: number;
+}
+
+/** Marks a file as received if it fits into its upload, whose row the transaction must hold. */
+export async function receiveUploadFile(
+  trx: Queryable,
+  upload: Pick<UploadRow, 'id' | 'fileCount' | 'totalBytes'>,
+  fileId: string,
+  size: number,
+): Promise<ReceivedFile> {
+  const { rows }: { rows: ReceivedFile[] } = await trx.raw(
+    `WITH before AS (
+       SELECT count(*) FILTER (WHERE status <> 'uploading') AS received,
+              CAST(coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS bigint) AS received_bytes
+       FROM upload_files WHERE upload_id = :uploadId
+     ), done AS (
+       UPDATE upload_files f SET status = 'received', size = :size, finished_at = now() FROM before
+       WHERE f.id = :fileId AND f.upload_id = :uploadId AND f.status = 'uploading' AND NOT f.is_partial
+         AND before.received < :fileCount AND before.received_bytes + :size <= :totalBytes
+       RETURNING f.id
+     ) SELECT received, received_bytes, EXISTS (SELECT FROM done) AS done FROM before`,
+    { uploadId: upload.id, fileCount: upload.fileCount, totalBytes: upload.totalBytes, fileId, size },
+  );
+  return rows[0] as ReceivedFile;
 }
 
 /** What the checks found in a file: accepted, or rejected with a problem. */
@@ -213,6 +301,12 @@ export async function recordReceivedBytes(
  */
 export async function deleteUploadFiles(db: Queryable, ids: readonly string[]): Promise<string[]> {
   if (ids.length === 0) return [];
+  // Whoever records bytes of them now must come before the keys are read, or find the rows gone.
+  await db<UploadFileRow>('uploadFiles')
+    .whereIn('id', [...ids])
+    .orderBy('id')
+    .forUpdate()
+    .select('id');
   const keys = await listObjectKeys(db, ids);
   await db<UploadFileRow>('uploadFiles')
     .whereIn('id', [...ids])

@@ -70,6 +70,14 @@ export async function lockUpload(trx: Queryable, id: string): Promise<UploadRow 
   return trx<UploadRow>('uploads').where({ id }).forUpdate().first();
 }
 
+/** Holds the rows of all uploads that these files belong to, always in the same order, until the transaction ends. */
+export async function lockUploadsOfFiles(trx: Queryable, fileIds: readonly string[]): Promise<UploadRow[]> {
+  const uploadIds = trx('uploadFiles')
+    .whereIn('id', [...fileIds])
+    .select('uploadId');
+  return trx<UploadRow>('uploads').whereIn('id', uploadIds).orderBy('id').forUpdate();
+}
+
 /**
  * The newest upload of the same study since `since` that reached or may still reach the PACS: one that was
  * cancelled, expired, rejected or failed is no reason to warn.

@@ -5,12 +5,16 @@ import type { Logger } from '../observability/logger.js';
 import { EVENT_CHANNEL, type EventBus, type RelayEventListener } from './event-bus.js';
 import { Listeners } from './listeners.js';
 
+const GATHER_MS = 20;
+
 /** Events over LISTEN/NOTIFY. */
 export class PostgresEventBus implements EventBus {
   private readonly db: Database;
   private readonly logger: Logger;
   private readonly listeners: Listeners;
   private readonly listener: PostgresListener;
+  private readonly unsent = new Set<string>();
+  private sending: NodeJS.Timeout | undefined;
 
   private constructor(db: Database, logger: Logger, listeners: Listeners, listener: PostgresListener) {
     this.db = db;
@@ -32,12 +36,20 @@ export class PostgresEventBus implements EventBus {
     return new PostgresEventBus(db, logger, listeners, listener);
   }
 
+  /** Equal events that come close together go out once: each NOTIFY makes the commits of others wait. */
   publish(events: readonly RelayEvent[]): void {
-    const payloads = events.map((event) => JSON.stringify(event));
+    for (const event of events) this.unsent.add(JSON.stringify(event));
+    this.sending ??= setTimeout(() => this.send(), GATHER_MS);
+  }
+
+  private send(): void {
+    this.sending = undefined;
+    const payloads = [...this.unsent];
+    this.unsent.clear();
     this.db
       .raw('SELECT pg_notify(?, payload) FROM unnest(?::text[]) AS payload', [EVENT_CHANNEL, payloads])
       .catch((error: unknown) =>
-        this.logger.warn('Events were not published', { error, count: events.length }),
+        this.logger.warn('Events were not published', { error, count: payloads.length }),
       );
   }
 
@@ -45,7 +57,9 @@ export class PostgresEventBus implements EventBus {
     return this.listeners.add(listener);
   }
 
-  close(): Promise<void> {
-    return this.listener.close();
+  async close(): Promise<void> {
+    clearTimeout(this.sending);
+    if (this.unsent.size > 0) this.send();
+    await this.listener.close();
   }
 }

@@ -1,5 +1,6 @@
 import { API_TOKEN_PREFIX, type ApiTokenScope } from '@relaypacs/core/contract/api-tokens.js';
 import { type ApiTokenRow, findLiveApiToken, markApiTokenUsed } from '@relaypacs/core/db/api-tokens.js';
+import { isId } from '@relaypacs/core/db/ids.js';
 import { findUser, type UserRow } from '@relaypacs/core/db/users.js';
 import { addLogContext } from '@relaypacs/core/observability/logger.js';
 import type { Platform } from '@relaypacs/core/platform.js';
@@ -64,7 +65,7 @@ function createPrincipals({ db, logger }: Pick<Platform, 'db' | 'logger'>, keys:
   const apiTokens = new RecentReads<ApiTokenRow>({ maxAgeMs: FRESH_MS, maxEntries: MOST_REMEMBERED });
 
   async function accountOf(userId: string, tokenExpires: Date): Promise<Account | undefined> {
-    if (tokenExpires.getTime() <= Date.now()) return undefined;
+    if (tokenExpires.getTime() <= Date.now() || !isId(userId)) return undefined;
     const user = await users.get(userId, () => findUser(db, userId));
     return user?.status === 'active' ? { userId, user, tokenExpires } : undefined;
   }

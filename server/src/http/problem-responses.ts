@@ -2,7 +2,7 @@ import { PROBLEM_MEDIA_TYPE, PROBLEMS, type Problem } from '@relaypacs/core/cont
 import { StatusChangeRefused } from '@relaypacs/core/domain/upload-status.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
 import { StorageUnavailable } from '@relaypacs/core/storage/object-storage.js';
-import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { HttpProblem, invalidFields } from './http-problem.js';
 
 /** The problem document (RFC 9457). */
@@ -18,16 +18,15 @@ export function problemBody(problem: HttpProblem, requestId: string): Problem {
   };
 }
 
-/** Renders a problem as RFC 9457; a HEAD answer gets the headers only. */
-export function sendProblem(req: Request, res: Response, problem: HttpProblem): void {
+/** Renders a problem as RFC 9457; Node itself leaves the body of a HEAD answer out. */
+export function sendProblem(res: Response, problem: HttpProblem): void {
   const body = problemBody(problem, res.locals.requestId);
   res.status(problem.status);
   if (problem.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', '5');
   if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
   res.setHeader('Cache-Control', 'no-store');
   res.setHeader('Content-Type', PROBLEM_MEDIA_TYPE);
-  if (req.method === 'HEAD') res.end();
-  else res.end(JSON.stringify(body));
+  res.end(JSON.stringify(body));
 }
 
 /** What body-parser and Express throw for requests they cannot read. */
@@ -95,20 +94,19 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
     }
     const known = toProblem(error);
     if (known) {
-      sendProblem(req, res, known);
+      sendProblem(res, known);
       return;
     }
     const refused = refusedByDatabase(error);
     if (refused !== undefined) {
       // Only the code: the message would repeat the value, and that may be a patient's.
       logger.warn('The database refused a value', { code: refused, method: req.method, route: req.path });
-      sendProblem(req, res, invalidFields([{ path: '', message: 'It holds a value that cannot be kept' }]));
+      sendProblem(res, invalidFields([{ path: '', message: 'It holds a value that cannot be kept' }]));
       return;
     }
     logger.error('A request failed', { error, method: req.method, route: req.path });
     if (isUnavailable(error)) {
       sendProblem(
-        req,
         res,
         new HttpProblem(
           'UNAVAILABLE',
@@ -118,7 +116,6 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     sendProblem(
-      req,
       res,
       new HttpProblem(
         'INTERNAL_ERROR',

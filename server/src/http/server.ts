@@ -59,9 +59,28 @@ export function createHttpServer(app: Express, logger: Logger): http.Server {
     app(request, response, () => {
       if (res.headersSent) return void res.destroy();
       context(request, response, () =>
-        sendProblem(request, response, new HttpProblem('MALFORMED_REQUEST', UNREADABLE)),
+        sendProblem(response, new HttpProblem('MALFORMED_REQUEST', UNREADABLE)),
       );
     });
+  });
+
+  // Node's own answer to an unknown expectation is an empty 417; Express has not seen the request yet.
+  server.on('checkExpectation', (_req, res) => {
+    const problem = new HttpProblem(
+      'EXPECTATION_FAILED',
+      'Only "Expect: 100-continue" is understood. Nothing was changed.',
+    );
+    const requestId = randomUUID();
+    logger.info('A request could not be read', { requestId, status: problem.status });
+    const body = Buffer.from(JSON.stringify(problemBody(problem, requestId)));
+    res.writeHead(problem.status, {
+      'Content-Type': PROBLEM_MEDIA_TYPE,
+      'Content-Length': body.length,
+      'X-Request-Id': requestId,
+      'Cache-Control': 'no-store',
+      Connection: 'close',
+    });
+    res.end(body);
   });
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

@@ -32,7 +32,8 @@ async function announcedUpload(
   return upload;
 }
 
-function assertTakesBytes(upload: TusUpload): void {
+/** @throws HttpProblem GONE when the upload was cancelled or its time is over */
+export function assertTakesBytes(upload: Pick<TusUpload, 'status' | 'expiresAt'>): void {
   if (
     upload.status === 'expired' ||
     (takesFiles(upload.status) && upload.expiresAt.getTime() <= Date.now())
@@ -86,10 +87,8 @@ export function authorizeTus({ db, config, dedupeSecret }: AccessDeps): RequestH
       const announced = await announcedUpload(db, principal, uploadId);
       const implicit = announced ? undefined : implicitUpload(req, principal);
       const upload = announced ?? (implicit as UploadRow);
+      // Whether it takes more files is seen later: what is sent again because its answer was lost may be its last.
       assertTakesBytes(upload);
-      if (!takesFiles(upload.status)) {
-        throw new HttpProblem('UPLOAD_NOT_OPEN', `The upload is ${upload.status}; it takes no more files.`);
-      }
       rememberTusRequest(req, { ...request, upload, implicit, file: undefined });
       addLogContext({ uploadId: upload.id });
       return next();

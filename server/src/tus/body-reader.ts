@@ -48,6 +48,13 @@ export class BodyReader {
     this.lastCall = setTimeout(() => this.finish('stopped'), LAST_CALL_MS);
   }
 
+  /** Nobody will ask for the rest. */
+  abandon(): void {
+    this.finish('stopped');
+    this.chunks = [];
+    this.buffered = 0;
+  }
+
   /** What arrived since the last call, at least one byte; undefined after the end. */
   async next(): Promise<Buffer[] | undefined> {
     if (!this.started) this.start();

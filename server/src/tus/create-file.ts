@@ -1,13 +1,16 @@
-import type { Queryable } from '@relaypacs/core/db/database.js';
+import type { Database, Queryable } from '@relaypacs/core/db/database.js';
 import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   deleteUploadFiles,
   findImplicitFileByClientId,
   findUploadFileByClientId,
+  insertFileThatFits,
   insertUploadFile,
   listUnfinishedFiles,
+  type NewUploadFile,
   sumUploadFiles,
+  type UnfinishedLimits,
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
 import { changeUploadStatus, insertUpload, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
@@ -16,12 +19,8 @@ import { HttpProblem } from '../http/http-problem.js';
 import type { FileMetadata } from './metadata.js';
 import type { TusRequest } from './tus-request.js';
 
-/** What unfinished files may announce together, as a multiple of the upload: room for creations sent twice. */
-const UNFINISHED_SHARE = 2;
-/** Unfinished files beyond the announced number, for the same reason. */
-const SPARE_FILES = 16;
-/** Slices of one upload that may wait to be joined. */
-const MOST_SLICES = 1000;
+/** Room for creations that are sent twice. */
+const UNFINISHED: UnfinishedLimits = { byteShare: 2, spareFiles: 16, slices: 1000 };
 
 export interface NewFile {
   id: string;
@@ -64,7 +63,7 @@ async function makeRoom(unit: UnitOfWork, upload: UploadRow, file: NewFile): Pro
   const ofThisKind = unfinished.filter(({ isPartial }) => isPartial === file.isPartial);
   let bytes = unfinished.reduce((sum, { size }) => sum + sizeOf(size), 0) + sizeOf(file.size);
   let count = ofThisKind.length + 1;
-  const mostFiles = file.isPartial ? MOST_SLICES : upload.fileCount + SPARE_FILES;
+  const mostFiles = file.isPartial ? UNFINISHED.slices : upload.fileCount + UNFINISHED.spareFiles;
   const isEarlierTry = (row: UploadFileRow) =>
     !row.isPartial &&
     row.size === file.size &&
@@ -73,7 +72,7 @@ async function makeRoom(unit: UnitOfWork, upload: UploadRow, file: NewFile): Pro
   const dropped: string[] = [];
   const candidates = [...unfinished.filter(isEarlierTry), ...unfinished.filter((row) => !isEarlierTry(row))];
   for (const row of candidates) {
-    if (bytes <= upload.totalBytes * UNFINISHED_SHARE && count <= mostFiles) break;
+    if (bytes <= upload.totalBytes * UNFINISHED.byteShare && count <= mostFiles) break;
     dropped.push(row.id);
     bytes -= sizeOf(row.size);
     if (row.isPartial === file.isPartial) count -= 1;
@@ -117,36 +116,44 @@ export async function findEarlierCreation(
  * @returns keys of objects that are not wanted any more
  * @throws HttpProblem UPLOAD_TOO_LARGE, TOO_MANY_FILES, UPLOAD_NOT_OPEN, or FILE_LOCKED while the same creation runs
  */
-export async function createFile(transact: Transact, request: TusRequest, file: NewFile): Promise<string[]> {
-  const { implicit } = request;
+export async function createFile(
+  { db, transact }: { db: Database; transact: Transact },
+  request: TusRequest,
+  file: NewFile,
+): Promise<string[]> {
+  const { id, size, isPartial, tusMetadata } = file;
+  const { clientId = null, filename, relativePath = null, filetype = null } = file.metadata;
+  const described = { id, clientId, filename, relativePath, filetype, tusMetadata, size, isPartial };
+  const row = { ...described, uploadId: request.upload.id };
+  // By far the most creations: one of many files of an upload that is under way.
+  if (!request.implicit && (await insertFileThatFits(db, row, UNFINISHED))) return [];
+  return transact((unit) => createFileAlone(unit, request, file, row));
+}
+
+/** The same with the upload held: makes room, begins the upload, or finds out why the file cannot be taken. */
+async function createFileAlone(
+  unit: UnitOfWork,
+  request: TusRequest,
+  file: NewFile,
+  row: NewUploadFile,
+): Promise<string[]> {
+  const { implicit, actor } = request;
   const { clientId } = file.metadata;
-  return transact(async (unit) => {
-    const upload = implicit
-      ? await beginImplicit(unit, { ...request, implicit }, clientId)
-      : await lockUpload(unit.trx, request.upload.id);
-    if (!upload || !takesFiles(upload.status)) {
-      throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload takes no more files. What has arrived is safe.');
-    }
-    if (clientId !== undefined && (await findEarlierCreation(unit.trx, request, clientId))) {
-      throw new HttpProblem('FILE_LOCKED', 'This file is being created by another request. Try again.');
-    }
-    const totals = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);
-    assertFits(upload, totals?.received ?? 0, totals?.receivedBytes ?? 0, file.size ?? 0);
-    const dropped = await makeRoom(unit, upload, file);
-    await insertUploadFile(unit.trx, {
-      id: file.id,
-      uploadId: upload.id,
-      clientId: clientId ?? null,
-      filename: file.metadata.filename,
-      relativePath: file.metadata.relativePath ?? null,
-      filetype: file.metadata.filetype ?? null,
-      tusMetadata: file.tusMetadata,
-      size: file.size,
-      isPartial: file.isPartial,
-    });
-    if (upload.status === 'created') {
-      await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor: request.actor });
-    }
-    return dropped;
-  });
+  const upload = implicit
+    ? await beginImplicit(unit, { ...request, implicit }, clientId)
+    : await lockUpload(unit.trx, request.upload.id);
+  if (!upload || !takesFiles(upload.status)) {
+    throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload takes no more files. What has arrived is safe.');
+  }
+  if (clientId !== undefined && (await findEarlierCreation(unit.trx, request, clientId))) {
+    throw new HttpProblem('FILE_LOCKED', 'This file is being created by another request. Try again.');
+  }
+  const totals = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);
+  assertFits(upload, totals?.received ?? 0, totals?.receivedBytes ?? 0, file.size ?? 0);
+  const dropped = await makeRoom(unit, upload, file);
+  await insertUploadFile(unit.trx, row);
+  if (upload.status === 'created') {
+    await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor });
+  }
+  return dropped;
 }

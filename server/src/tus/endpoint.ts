@@ -56,7 +56,7 @@ export function createTusEndpoint({
     async create(request, id, size) {
       const { tusMetadata, isPartial } = request;
       const metadata = readFileMetadata(tusMetadata ?? undefined);
-      await removeBytes(await createFile(transact, request, { id, size, metadata, tusMetadata, isPartial }));
+      await removeBytes(await createFile(platform, request, { id, size, metadata, tusMetadata, isPartial }));
     },
   });
 
@@ -71,14 +71,15 @@ export function createTusEndpoint({
     const request = tusRequestOf(req);
     const answer = await engine.handle(req, res, request);
     copyHeaders(answer.headers, res);
-    if (answer.problem) {
-      await drain(req);
-      throw answer.problem;
-    }
     const { ending } = request.body;
-    if (ending === 'stopped' || ending === 'idle') return answerEarly(req, res, answer.status);
-    // A creation that was repeated is answered before its body is read.
+    if (!answer.problem && (ending === 'stopped' || ending === 'idle')) {
+      return answerEarly(req, res, answer.status);
+    }
+    // What was refused, and a creation that was repeated, is answered before its body is read.
+    request.body.abandon();
     await drain(req);
+    if (!req.complete) res.setHeader('Connection', 'close');
+    if (answer.problem) throw answer.problem;
     res.status(answer.status).end();
   };
 

@@ -1,11 +1,6 @@
+import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import {
-  deleteUploadFiles,
-  findUploadFile,
-  sumUploadFiles,
-  type UploadFileRow,
-  updateUploadFile,
-} from '@relaypacs/core/db/upload-files.js';
+import { deleteUploadFiles, findUploadFile, receiveUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, setTotalBytes, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';
@@ -27,44 +22,32 @@ const nothingToDo: FinishedFile = { abandoned: [], problem: undefined };
  */
 export async function finishFile(
   transact: Transact,
-  request: Pick<TusRequest, 'upload' | 'actor'>,
+  { upload: known, actor }: Pick<TusRequest, 'upload' | 'actor'>,
   fileId: string,
   size: number,
 ): Promise<FinishedFile> {
   return transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, request.upload.id);
-    const found = await findUploadFile(unit.trx, fileId);
-    const file = found?.uploadId === upload?.id ? found : undefined;
-    if (upload && file && takesFiles(upload.status)) {
-      return file.isPartial || file.status !== 'uploading'
-        ? nothingToDo
-        : receiveFile(unit, upload, file, size, request.actor);
-    }
+    const upload = await lockUpload(unit.trx, known.id);
+    if (upload && takesFiles(upload.status)) return receiveFile(unit, upload, fileId, size, actor);
+    const file = await findUploadFile(unit.trx, fileId);
     if (file && file.status !== 'uploading') return nothingToDo;
     const problem = new HttpProblem('GONE', 'The upload takes no more files; this one is not needed.');
     return { abandoned: [], problem };
   });
 }
 
-/** The same within a transaction that holds the upload, for a file whose bytes are all there. */
+/** The same within a transaction that holds the upload. */
 export async function receiveFile(
   unit: UnitOfWork,
   upload: UploadRow,
-  file: Pick<UploadFileRow, 'id'>,
+  fileId: string,
   size: number,
-  actor: TusRequest['actor'],
+  actor: Actor,
 ): Promise<FinishedFile> {
-  const before = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);
-  const received = (before?.received ?? 0) + 1;
-  const receivedBytes = (before?.receivedBytes ?? 0) + size;
-  if (received > upload.fileCount || receivedBytes > upload.totalBytes) {
-    const problem = new HttpProblem(
-      'UPLOAD_TOO_LARGE',
-      `More arrived than the ${upload.fileCount} files and ${upload.totalBytes} bytes announced; this file was not kept.`,
-    );
-    return { abandoned: await deleteUploadFiles(unit.trx, [file.id]), problem };
-  }
-  await updateUploadFile(unit.trx, file.id, { status: 'received', size, finishedAt: new Date() });
+  const before = await receiveUploadFile(unit.trx, upload, fileId, size);
+  if (!before.done) return refuseFile(unit, upload, fileId);
+  const received = before.received + 1;
+  const receivedBytes = before.receivedBytes + size;
   if (received < upload.fileCount) {
     announceUpload(unit, upload);
     return nothingToDo;
@@ -72,4 +55,16 @@ export async function receiveFile(
   if (upload.isImplicit) await setTotalBytes(unit.trx, upload.id, receivedBytes);
   const abandoned = await receiveUpload(unit, upload, { received, receivedBytes }, actor);
   return { abandoned, problem: undefined };
+}
+
+/** Finds out why a file was not received. */
+async function refuseFile(unit: UnitOfWork, upload: UploadRow, fileId: string): Promise<FinishedFile> {
+  const file = await findUploadFile(unit.trx, fileId);
+  if (!file) return { abandoned: [], problem: new HttpProblem('GONE', 'This file was removed.') };
+  if (file.isPartial || file.status !== 'uploading') return nothingToDo;
+  const problem = new HttpProblem(
+    'UPLOAD_TOO_LARGE',
+    `More arrived than the ${upload.fileCount} files and ${upload.totalBytes} bytes announced; this file was not kept.`,
+  );
+  return { abandoned: await deleteUploadFiles(unit.trx, [fileId]), problem };
 }

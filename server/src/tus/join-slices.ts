@@ -8,12 +8,14 @@ import {
   findFileWithUpload,
   findJoinedFile,
   insertUploadFile,
+  sumUploadFiles,
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
-import { changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
+import { changeUploadStatus, lockUpload, lockUploadsOfFiles } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
-import { assertFits, beginImplicit } from './create-file.js';
+import { assertTakesBytes } from './access.js';
+import { assertFits, beginImplicit, findEarlierCreation } from './create-file.js';
 import { TUS_PATH } from './engine.js';
 import { type FinishedFile, receiveFile } from './finish-file.js';
 import type { FileMetadata } from './metadata.js';
@@ -40,13 +42,16 @@ type Slice = Pick<UploadFileRow, 'id' | 'size' | 'bytesReceived'> & { uploadId: 
 
 async function readSlices(unit: UnitOfWork, ids: readonly string[], request: TusRequest): Promise<Slice[]> {
   const slices: Slice[] = [];
+  // None of them may be removed while they are joined.
+  const uploads = new Map((await lockUploadsOfFiles(unit.trx, ids)).map((upload) => [upload.id, upload]));
   for (const id of ids) {
     const found = await findFileWithUpload(unit.trx, id);
+    const upload = found && uploads.get(found.upload.id);
     // Slices of an announced upload belong to it alone; those sent without one, to their sender.
-    const isHere = request.implicit
-      ? found?.upload.userId === request.actor.userId
-      : found?.upload.id === request.upload.id;
-    if (!found?.file.isPartial || !isHere) throw notFound('slice');
+    const isHere =
+      upload?.id === request.upload.id || (upload?.isHidden && upload.userId === request.actor.userId);
+    if (!found?.file.isPartial || !upload || !isHere) throw notFound('slice');
+    assertTakesBytes(upload);
     slices.push({ ...found.file, uploadId: found.upload.id });
   }
   const missing = slices.filter(({ size, bytesReceived }) => size === null || bytesReceived < size);
@@ -69,6 +74,20 @@ async function findEarlierJoin(
   const joined = await findJoinedFile(db, ids);
   const found = joined && (await findFileWithUpload(db, joined.id));
   return found?.upload.userId === actor.userId ? found.file.id : undefined;
+}
+
+/** The file that has the client's id already, because the client has sent all its slices again. */
+async function findSameFile(
+  db: Queryable,
+  request: TusRequest,
+  clientId: string | undefined,
+  size: number,
+): Promise<string | undefined> {
+  const file = clientId === undefined ? undefined : await findEarlierCreation(db, request, clientId);
+  if (file && (file.status === 'uploading' || file.size !== size)) {
+    throw new HttpProblem('CHECKSUM_CONFLICT', 'This clientId belongs to another file. Choose a new one.');
+  }
+  return file?.id;
 }
 
 export interface JoinedFile extends FinishedFile {
@@ -94,15 +113,20 @@ export async function joinSlices(
     await holdTransactionLock(unit.trx, `join ${ids[0]}`);
     const earlier = await findEarlierJoin(unit.trx, ids, actor);
     if (earlier !== undefined) return { fileId: earlier, abandoned: [], problem: undefined };
-    const upload = implicit
-      ? await beginImplicit(unit, { ...request, implicit }, metadata.clientId)
-      : await lockUpload(unit.trx, request.upload.id);
-    if (!upload || !takesFiles(upload.status)) {
+    const announced = implicit ? undefined : await lockUpload(unit.trx, request.upload.id);
+    if (announced && !takesFiles(announced.status)) {
       throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload takes no more files. What has arrived is safe.');
     }
     const slices = await readSlices(unit, ids, request);
     const size = slices.reduce((sum, slice) => sum + slice.bytesReceived, 0);
-    assertFits(upload, 0, 0, size);
+    const same = await findSameFile(unit.trx, request, metadata.clientId, size);
+    if (same !== undefined) return { fileId: same, abandoned: [], problem: undefined };
+    const upload = implicit
+      ? await beginImplicit(unit, { ...request, implicit }, metadata.clientId)
+      : announced;
+    if (!upload) throw notFound('upload');
+    const totals = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);
+    assertFits(upload, totals?.received ?? 0, totals?.receivedBytes ?? 0, size);
     const fileId = newId();
     await insertUploadFile(unit.trx, {
       id: fileId,
@@ -113,6 +137,7 @@ export async function joinSlices(
       filetype: metadata.filetype ?? null,
       tusMetadata,
       size,
+      isPartial: false,
       bytesReceived: size,
       joinedFrom: [...ids],
     });
@@ -129,6 +154,6 @@ export async function joinSlices(
     if (upload.status === 'created') {
       await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor });
     }
-    return { fileId, ...(await receiveFile(unit, upload, { id: fileId }, size, actor)) };
+    return { fileId, ...(await receiveFile(unit, upload, fileId, size, actor)) };
   });
 }

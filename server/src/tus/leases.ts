@@ -11,7 +11,8 @@ import {
 import { newId } from '@relaypacs/core/db/ids.js';
 import { PostgresListener } from '@relaypacs/core/db/postgres-listener.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
-import { HttpProblem } from '../http/http-problem.js';
+import { HttpProblem, notFound } from '../http/http-problem.js';
+import { batched } from './batched.js';
 
 const LEASE_SECONDS = 10;
 const RENEW_MS = 3000;
@@ -29,12 +30,11 @@ export interface LeasedResource {
 
 /** The right to write one file, for the time of one request. */
 export interface Lease<Resource extends LeasedResource> {
-  readonly token: number;
-  /** True when the last holder had not given the file back: its last writes may still be under way. */
-  readonly takenOver: boolean;
+  /** What was read when the lease was taken. */
+  readonly row: LeaseRow;
   /** Left by the request before, under the same lease. */
   resource: Resource | undefined;
-  /** Closes what is open, because its state is not certain. */
+  /** Closes what is open, because its state is not certain: the next request reads anew. */
   forget(): Promise<void>;
   /** Ends the request's turn; `keep: false` also ends the lease itself. */
   release(options: { keep: boolean }): Promise<void>;
@@ -71,6 +71,12 @@ function busy(): HttpProblem {
   );
 }
 
+/** The row of a lease refers to its file's: one that was removed in the meantime has none. */
+function noSuchFile(error: unknown): never {
+  const isMissing = error instanceof Error && 'code' in error && error.code === '23503';
+  throw isMissing ? notFound('file') : error;
+}
+
 /**
  * Who writes which file, over all servers: a lease per file in PostgreSQL, no transaction held. A new request gets
  * the file at once: the one before is told to stop (by a call in the same process, by NOTIFY in another), records
@@ -83,11 +89,16 @@ export class Leases<Resource extends LeasedResource> {
   private readonly held = new Map<string, Held<Resource>>();
   private readonly hopeful = new Map<string, Set<() => void>>();
   private readonly renewal: NodeJS.Timeout;
+  private readonly releaseRow: (lease: { fileId: string; token: number }) => Promise<unknown>;
   private listener: PostgresListener | undefined;
 
   private constructor(db: Database, logger: Logger) {
     this.db = db;
     this.logger = logger;
+    this.releaseRow = batched(async (leases: readonly { fileId: string; token: number }[]) => {
+      await releaseLeases(db, leases);
+      return leases;
+    });
     this.renewal = setInterval(() => void this.renew(), RENEW_MS);
     this.renewal.unref();
   }
@@ -115,7 +126,7 @@ export class Leases<Resource extends LeasedResource> {
    * Takes the file for a request.
    *
    * @param stop - ends the request early, because another wants the file; it must then release soon
-   * @throws HttpProblem FILE_LOCKED when the one before does not let go
+   * @throws HttpProblem FILE_LOCKED when the one before does not let go, NOT_FOUND when the file was removed
    */
   async acquire(fileId: string, stop: () => void): Promise<Lease<Resource>> {
     const deadline = performance.now() + WAIT_MS;
@@ -137,17 +148,18 @@ export class Leases<Resource extends LeasedResource> {
       await this.passOn(fileId, held, false);
       throw error;
     }
-    const row = held.row as LeaseRow;
     return {
-      token: row.token,
-      takenOver: row.takenOver,
+      row: held.row as LeaseRow,
       get resource() {
         return held.resource;
       },
       set resource(resource) {
         held.resource = resource;
       },
-      forget: () => held.closeResource(),
+      async forget() {
+        held.validUntil = 0;
+        await held.closeResource();
+      },
       release: ({ keep }) => this.passOn(fileId, held, keep),
     };
   }
@@ -171,7 +183,7 @@ export class Leases<Resource extends LeasedResource> {
       const freed = this.hopeFor(fileId);
       try {
         const begun = performance.now();
-        held.row = await takeLease(this.db, fileId, this.holder, LEASE_SECONDS);
+        held.row = await takeLease(this.db, fileId, this.holder, LEASE_SECONDS).catch(noSuchFile);
         held.validUntil = begun + LEASE_SECONDS * 1000;
         held.wantedElsewhere = false;
         if (held.row) return;
@@ -252,7 +264,7 @@ export class Leases<Resource extends LeasedResource> {
     held.wantedElsewhere = false;
     try {
       await held.closeResource();
-      if (row) await releaseLeases(this.db, [row]);
+      if (row) await this.releaseRow({ fileId, token: row.token });
     } catch (error) {
       this.logger.warn('A file was not given back; its lease runs out', { error, fileId });
     }

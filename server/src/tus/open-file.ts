@@ -1,15 +1,13 @@
-import type { Database } from '@relaypacs/core/db/database.js';
-import { listSegments } from '@relaypacs/core/db/file-segments.js';
-import { findUploadFile, type ReceivedBytes, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
+import type { LeaseRow } from '@relaypacs/core/db/file-leases.js';
+import type { ReceivedBytes } from '@relaypacs/core/db/upload-files.js';
 import {
   type ObjectStorage,
   type SegmentWriter,
   StorageUnavailable,
 } from '@relaypacs/core/storage/object-storage.js';
-import { HttpProblem, notFound } from '../http/http-problem.js';
+import { HttpProblem } from '../http/http-problem.js';
 
 export interface OpenFileDeps {
-  db: Database;
   storage: ObjectStorage;
   /** Records bytes that are durable; false when they must not count. */
   record: (bytes: ReceivedBytes) => Promise<boolean>;
@@ -24,35 +22,23 @@ function storageFailed(error: unknown): never {
  * It stays open from request to request while the lease stays.
  */
 export class OpenFile {
-  /** As it was when it was opened, the size and the bytes received as they are now. */
-  readonly row: UploadFileRow;
+  /** The size and the bytes received as they are now. */
+  readonly row: LeaseRow['file'];
   private readonly deps: OpenFileDeps;
   private readonly leaseToken: number;
   private readonly writer: SegmentWriter;
   private pending = 0;
 
-  private constructor(deps: OpenFileDeps, row: UploadFileRow, leaseToken: number, writer: SegmentWriter) {
+  constructor(deps: OpenFileDeps, { token, takenOver, file, lastSegment }: LeaseRow) {
     this.deps = deps;
-    this.row = row;
-    this.leaseToken = leaseToken;
-    this.writer = writer;
-  }
-
-  /**
-   * @param takenOver - the last holder's writes may still be under way, so its last object is left alone
-   * @throws HttpProblem NOT_FOUND when the file was removed
-   */
-  static async open(
-    deps: OpenFileDeps,
-    fileId: string,
-    { token, takenOver }: { token: number; takenOver: boolean },
-  ): Promise<OpenFile> {
-    const row = await findUploadFile(deps.db, fileId);
-    if (!row) throw notFound('file');
-    const mayContinue = row.bytesReceived > 0 && !takenOver;
-    const last = mayContinue ? (await listSegments(deps.db, fileId)).at(-1) : undefined;
-    const writer = deps.storage.write({ fileId, offset: row.bytesReceived, last });
-    return new OpenFile(deps, row, token, writer);
+    this.row = { ...file };
+    this.leaseToken = token;
+    this.writer = deps.storage.write({
+      fileId: file.id,
+      offset: file.bytesReceived,
+      // The last holder's writes may still be under way: its object is left alone.
+      last: takenOver ? undefined : lastSegment,
+    });
   }
 
   /** Bytes appended that are not acknowledged yet. */

@@ -29,7 +29,7 @@ export function createPacing({ disabled, chunksPerMinute }: Config['rateLimits']
   return (_req, res, next) => {
     const { userId } = principalOf(res);
     const now = performance.now();
-    const at = Math.max(due.get(userId) ?? 0, now - burstMs);
+    const at = Math.max(due.get(userId) ?? Number.NEGATIVE_INFINITY, now - burstMs);
     const wait = at - now;
     if (wait > MOST_WAIT_MS) {
       res.setHeader('Retry-After', String(Math.ceil(wait / 1000)));

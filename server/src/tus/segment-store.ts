@@ -45,23 +45,22 @@ export class SegmentStore extends DataStore {
     return name === 'concatentation' || super.hasExtension(name);
   }
 
-  private async openFile(request: TusRequest, id: string): Promise<OpenFile | undefined> {
-    const { lease } = request;
+  private openFile({ lease }: TusRequest): OpenFile | undefined {
     if (!lease) return undefined;
-    lease.resource ??= await OpenFile.open(this.deps, id, lease);
+    lease.resource ??= new OpenFile(this.deps, lease.row);
     return lease.resource;
   }
 
   /** How far the file is; of one whose bytes are all there nobody needs the lease. */
   override async getUpload(id: string): Promise<Upload> {
     const request = currentTusRequest();
-    const row = (await this.openFile(request, id))?.row ?? request.file;
+    const row = this.openFile(request)?.row ?? request.file;
     if (!row) throw new Error('A file is asked for that was not looked up');
     return new Upload({ id, offset: row.bytesReceived, ...(row.size === null ? {} : { size: row.size }) });
   }
 
   override async declareUploadLength(id: string, size: number): Promise<void> {
-    const file = await this.openFile(currentTusRequest(), id);
+    const file = this.openFile(currentTusRequest());
     if (!file) return;
     await updateUploadFile(this.deps.db, id, { size });
     file.row.size = size;
@@ -71,11 +70,11 @@ export class SegmentStore extends DataStore {
    * @returns where the file ends now
    * @throws HttpProblem, StorageUnavailable: see {@link receiveBytes}
    */
-  override async write(nothing: Readable, id: string, offset: number): Promise<number> {
+  override async write(nothing: Readable, _id: string, offset: number): Promise<number> {
     // The engine's own stream is empty; left unread it would end with an error of its own.
     nothing.resume();
     const request = currentTusRequest();
-    const file = await this.openFile(request, id);
+    const file = this.openFile(request);
     // A creation that is sent again: what it brought the first time is here, and the client goes on from there.
     if (!file) return request.file?.bytesReceived ?? 0;
     if (file.row.bytesReceived !== offset) return file.row.bytesReceived;

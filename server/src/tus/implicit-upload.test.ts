@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { newImplicitUpload } from './implicit-upload.js';
+
+const LIMITS = { maxBytes: 5000, ttlHours: 2, chunkSize: 1, maxChunkSize: 2 } as Parameters<
+  typeof newImplicitUpload
+>[0];
+const SECRET = randomBytes(32);
+const named = `patientName ${btoa('Doe^Jane')},studyDate ${btoa('2026-01-02')},modality ${btoa('CT')}`;
+const make = (given: Partial<Parameters<typeof newImplicitUpload>[2]> = {}, secret = SECRET) =>
+  newImplicitUpload(LIMITS, secret, {
+    userId: 'u',
+    tusMetadata: undefined,
+    size: 100,
+    isSlice: false,
+    ...given,
+  });
+
+describe('an upload made with its file', () => {
+  it('holds that file and no other', () => {
+    expect(make()).toMatchObject({ userId: 'u', fileCount: 1, totalBytes: 100, isImplicit: true });
+    expect(make({ size: undefined }).totalBytes).toBe(5000);
+    expect(make({ size: 0 }).totalBytes).toBe(0);
+  });
+
+  it('ends after the usual time', () => {
+    const left = make().expiresAt.getTime() - Date.now();
+    expect(Math.abs(left - 2 * 3_600_000)).toBeLessThan(5000);
+  });
+
+  it('is shown unless it only holds a slice', () => {
+    expect(make().isHidden).toBe(false);
+    expect(make({ isSlice: true }).isHidden).toBe(true);
+  });
+
+  it('is of today when no date is given', () => {
+    const today = () => new Date().toISOString().slice(0, 10);
+    const before = today();
+    const { studyDate } = make();
+    expect([before, today()]).toContain(studyDate);
+    expect(make({ tusMetadata: named }).studyDate).toBe('2026-01-02');
+  });
+
+  it('is known again when its patient is named, and only then', () => {
+    const key = (given: Parameters<typeof make>[0], secret?: Buffer) =>
+      make(given, secret).dedupeKey.toString('hex');
+    expect(key({ tusMetadata: named })).toBe(key({ tusMetadata: named }));
+    expect(key({ tusMetadata: named }, randomBytes(32))).not.toBe(key({ tusMetadata: named }));
+    expect(key({})).not.toBe(key({}));
+  });
+});
