@@ -156,7 +156,7 @@ describe('S3Storage', () => {
       await writer.append([fileBytes(9 * MIB, 100)]);
       const segments = await writer.sync();
       await writer.close();
-      await storage.checkEncryption();
+      await storage.checkSettings();
       const writes = proxy.seen.splice(0).filter(({ method }) => method === 'PUT' || method === 'POST');
       expect(writes).toHaveLength(3);
       for (const { headers } of writes) {
@@ -177,7 +177,7 @@ describe('S3Storage', () => {
       [{ mode: 'aws:kms', keyId: 'no-such-key' }, 'did not take an object'],
       [{ mode: 'aws:kms' }, 'did not take an object'],
     ] as const)('is refused when the service does not do it: %o', async (encryption, reason) => {
-      const refused = new S3Storage({ ...settings, encryption }).checkEncryption();
+      const refused = new S3Storage({ ...settings, encryption }).checkSettings();
       await expect(refused).rejects.toThrow(`S3_SSE asks for ${encryption.mode}`);
       await expect(refused).rejects.toThrow(reason);
     });

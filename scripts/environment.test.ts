@@ -44,6 +44,7 @@ describe('what npm start runs', () => {
     [{ LOG_TO_TERMINAL: 'yes' }, 'LOG_TO_TERMINAL'],
     [{ SANDBOX_PORT: '70000' }, 'SANDBOX_PORT'],
     [{ PORT: '8042' }, 'SANDBOX_PORT'],
+    [{ METRICS_PORT: '9464', WORKER_METRICS_PORT: '9464' }, 'WORKER_METRICS_PORT'],
     [{ PACS_URL: 'pacs.example.org' }, 'PACS_URL'],
   ])('is refused for %o by a sentence that names %s', (env, name) => {
     expect(() => readStartPlan(env)).toThrow(name);

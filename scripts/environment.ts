@@ -29,6 +29,10 @@ export function readStartPlan(env: Environment): StartPlan {
   if (runsSandbox && sandboxPort === config.port) {
     throw new ConfigError(`SANDBOX_PORT and PORT are both ${sandboxPort}; they must differ.`);
   }
+  const { port: metricsPort, workerPort } = config.metrics;
+  if (metricsPort !== undefined && metricsPort === workerPort) {
+    throw new ConfigError(`METRICS_PORT and WORKER_METRICS_PORT are both ${workerPort}; they must differ.`);
+  }
   const sandbox = {
     port: sandboxPort,
     dir: path.join(config.dataDir, 'sandbox'),

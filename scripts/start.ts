@@ -169,6 +169,9 @@ async function start(): Promise<void> {
   const lock = lockDataDir(config.dataDir);
   const patience = lock.tookOver ? PORT_PATIENCE_MS : 0;
   await checkPort('PORT', config.port, config.host, patience);
+  const { port: metricsPort, workerPort } = config.metrics;
+  if (metricsPort) await checkPort('METRICS_PORT', metricsPort, config.host, patience);
+  if (workerPort) await checkPort('WORKER_METRICS_PORT', workerPort, config.host, patience);
   if (plan.sandbox) await checkPort('SANDBOX_PORT', plan.sandbox.port, '127.0.0.1', patience);
   if (!plan.embedded) await checkDatabase(config.database.url);
   if (config.redisUrl !== undefined) await checkRedis(config.redisUrl);

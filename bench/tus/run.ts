@@ -1,14 +1,12 @@
 // npm run bench:tus
-// The tus endpoint (accounts, records and all) beside @tus/server with its FileStore, and beside a bare Node server
-// that appends bodies to files: the same load, the same machine, one after the other in one run.
+// The tus endpoint (accounts, records, leases, checksums and all) beside @tus/server with its FileStore, and beside a
+// bare Node server that appends bodies to files: the same load, the same machine, one after the other in one run.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ApiClient } from '../../e2e/support/api-client.js';
-import { ServiceProcess } from '../../e2e/support/service-process.js';
-import { startStack } from '../../e2e/support/stack.js';
 import { cpuSeconds, machine, peakRssMb } from '../measure.js';
-import { load, type Target } from './load.js';
+import { startOurs, startPeer } from './contenders.js';
+import { load } from './load.js';
 
 const MIB = 1024 * 1024;
 const SCENARIOS = [
@@ -16,80 +14,65 @@ const SCENARIOS = [
   { name: '256 MiB in 1 MiB PATCHes', files: 1, chunks: 256, perPatch: 1 },
   { name: '100 at once, 10 MiB each, 1 MiB PATCHes', files: 100, chunks: 10, perPatch: 1 },
 ] as const;
-
-interface Contender {
-  pid: number;
-  target(files: number, bytes: number): Promise<Target>;
-  stop(): Promise<unknown>;
-}
+/** Each is measured so often; the median run counts, because the machine has other things to do. */
+const ROUNDS = 3;
 
 const dir = await mkdtemp(path.join(tmpdir(), 'relaypacs-bench-'));
+const contenders = {
+  bare: () => startPeer('bare', dir),
+  stock: () => startPeer('stock', dir),
+  RelayPACS: () => startOurs(),
+  'RelayPACS, STORAGE_FSYNC=0': () => startOurs({ STORAGE_FSYNC: '0' }),
+};
 
-async function startPeer(name: 'stock' | 'bare'): Promise<Contender> {
-  const folder = await mkdtemp(path.join(dir, `${name}-`));
-  const script = path.join(import.meta.dirname, `${name}-server.ts`);
-  const log = path.join(folder, '..', `${name}.log`);
-  const peer = new ServiceProcess(name, script, process.env, log, {
-    args: [folder],
-    execArgv: ['--import', 'tsx'],
-  });
-  const endpoint = await peer.start();
-  return {
-    pid: peer.pid,
-    target: async () => ({ endpoint, headers: {}, checksum: false }),
-    stop: () => peer.stop(),
-  };
+interface Run {
+  seconds: number;
+  p95: number;
+  cpu: number;
+  rss: number;
 }
 
-async function startOurs(): Promise<Contender> {
-  const stack = await startStack({
-    worker: false,
-    env: { MAX_UPLOAD_BYTES: String(4096 * MIB), LOG_LEVEL: 'warn' },
-  });
-  const client = await ApiClient.signUp(stack.baseUrl);
-  return {
-    pid: stack.server.pid,
-    async target(files, bytes) {
-      const upload = await client.announce({ fileCount: files, totalBytes: bytes });
-      return {
-        endpoint: upload.tusEndpoint,
-        headers: { authorization: `Bearer ${upload.uploadToken}` },
-        checksum: true,
-      };
-    },
-    stop: () => stack.stop(),
-  };
+async function measure(
+  start: (typeof contenders)[keyof typeof contenders],
+  { files, chunks, perPatch }: (typeof SCENARIOS)[number],
+): Promise<Run> {
+  const contender = await start();
+  try {
+    const target = await contender.target(files, files * chunks * MIB);
+    const before = cpuSeconds(contender.pid);
+    const { seconds, latencies } = await load(target, files, chunks, perPatch);
+    const p95 = latencies[Math.floor(latencies.length * 0.95)] ?? 0;
+    return { seconds, p95, cpu: cpuSeconds(contender.pid) - before, rss: peakRssMb(contender.pid) };
+  } finally {
+    await contender.stop();
+  }
 }
-
-const starts = { bare: () => startPeer('bare'), stock: () => startPeer('stock'), RelayPACS: startOurs };
 
 try {
   console.log(machine());
-  for (const { name, files, chunks, perPatch } of SCENARIOS) {
-    const rows: Record<string, Record<string, string>> = {};
-    let stockSeconds = 0;
-    for (const [who, start] of Object.entries(starts)) {
-      const contender = await start();
-      try {
-        const target = await contender.target(files, files * chunks * MIB);
-        const cpuBefore = cpuSeconds(contender.pid);
-        const result = await load(target, files, chunks, perPatch);
-        const cpu = cpuSeconds(contender.pid) - cpuBefore;
-        if (who === 'stock') stockSeconds = result.seconds;
-        const p95 = result.latencies[Math.floor(result.latencies.length * 0.95)] ?? 0;
-        rows[who] = {
-          seconds: result.seconds.toFixed(2),
-          'MB/s': (result.bytes / 1e6 / result.seconds).toFixed(0),
-          'p95 of a PATCH (ms)': p95.toFixed(0),
-          'CPU of the server (s)': cpu.toFixed(2),
-          'peak RSS (MB)': String(peakRssMb(contender.pid)),
-          'speed, stock = 1': stockSeconds === 0 ? '' : (stockSeconds / result.seconds).toFixed(2),
-        };
-      } finally {
-        await contender.stop();
+  for (const scenario of SCENARIOS) {
+    const runs = new Map<string, Run[]>();
+    // In turns, so that a slow moment of the machine does not meet one of them alone.
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const [who, start] of Object.entries(contenders)) {
+        runs.set(who, [...(runs.get(who) ?? []), await measure(start, scenario)]);
       }
     }
-    console.log(`\n${name}`);
+    const median = (who: string) =>
+      [...(runs.get(who) ?? [])].sort((a, b) => a.seconds - b.seconds)[Math.floor(ROUNDS / 2)] as Run;
+    const rows: Record<string, Record<string, string>> = {};
+    for (const who of runs.keys()) {
+      const run = median(who);
+      rows[who] = {
+        seconds: run.seconds.toFixed(2),
+        'p95 of a PATCH (ms)': run.p95.toFixed(0),
+        'CPU of the server (s)': run.cpu.toFixed(2),
+        'peak RSS (MB)': String(Math.max(...(runs.get(who) ?? []).map(({ rss }) => rss))),
+        'speed, stock = 1': (median('stock').seconds / run.seconds).toFixed(2),
+        'speed, bare = 1': (median('bare').seconds / run.seconds).toFixed(2),
+      };
+    }
+    console.log(`\n${scenario.name} (median of ${ROUNDS})`);
     console.table(rows);
   }
 } finally {

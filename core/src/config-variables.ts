@@ -123,6 +123,21 @@ const VARIABLES = {
   },
   INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
   DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
+  METRICS_PORT: {
+    default: 'none',
+    meaning:
+      "Port of the server's metrics alone, `GET /metrics` for Prometheus, at the address `HOST` ([what is counted](metrics.md)).",
+  },
+  WORKER_METRICS_PORT: {
+    default: 'none',
+    meaning: "The same for the worker; on one machine it differs from the server's.",
+  },
+  METRICS_TOKEN: {
+    default: '',
+    meaning:
+      'Bearer token of who reads metrics, 16 characters or more. With it they are also at `/metrics` of the main port; without it only at their own port, for anybody who reaches that.',
+    secret: true,
+  },
   SHUTDOWN_DELAY_SECONDS: {
     default: '1',
     meaning:

@@ -26,6 +26,7 @@ describe('the configuration', () => {
       pacs: undefined,
       registration: 'open',
       trustProxy: false,
+      metrics: { port: undefined, workerPort: undefined, token: undefined },
       uploads: { maxBytes: 2 * 1024 ** 3, ttlHours: 24, duplicateWindowDays: 30 },
       rateLimits: { disabled: false, loginPerMinute: 5, uploadInitPerMinute: 20 },
     });
@@ -48,6 +49,11 @@ describe('the configuration', () => {
     [{ RATE_LIMIT_REGISTER_PER_MINUTE: '0' }, /^RATE_LIMIT_REGISTER_PER_MINUTE /],
     [{ STORAGE: 'tape' }, /^STORAGE must be one of file/],
     [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL /],
+    [{ METRICS_PORT: '0' }, /^METRICS_PORT must be a number from 1 to 65535/],
+    [{ WORKER_METRICS_PORT: 'x' }, /^WORKER_METRICS_PORT /],
+    [{ METRICS_PORT: '8080' }, /^METRICS_PORT and PORT are both 8080/],
+    [{ METRICS_TOKEN: 'too short' }, /^METRICS_TOKEN must be 16 characters/],
+    [{ METRICS_TOKEN: 'a token with blanks' }, /^METRICS_TOKEN /],
     [{ DATABASE_URL: '' }, /^DATABASE_URL is needed/],
     [{ PACS_URL: 'http://p/dicom-web', PACS_AUTH: 'basic', PACS_USERNAME: 'u' }, /^PACS_PASSWORD is needed/],
   ])('refuses %j with a sentence that names the variable', (env, expected) => {
@@ -75,6 +81,20 @@ describe('the configuration', () => {
     const secret = 'mysql://root:hunter2@db/x';
     expect(complaint({ DATABASE_URL: secret })).toMatch(/^DATABASE_URL must be/);
     expect(complaint({ DATABASE_URL: secret })).not.toContain('hunter2');
+  });
+
+  it('reads where the metrics are and who may read them', () => {
+    const env = {
+      METRICS_PORT: '9464',
+      WORKER_METRICS_PORT: '9465',
+      METRICS_TOKEN: 'a-token-for-prometheus',
+    };
+    expect(loadConfig({ ...minimal, ...env }).metrics).toEqual({
+      port: 9464,
+      workerPort: 9465,
+      token: 'a-token-for-prometheus',
+    });
+    expect(complaint({ METRICS_TOKEN: 'hunter2' })).not.toContain('hunter2');
   });
 
   it('finds the database alone, in the variable or in the file that DATABASE_URL_FILE names', () => {

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { CONFIG_VARIABLES, type VariableName } from './config-variables.js';
 
 const MIB = 1024 * 1024;
+/** Long enough not to be guessed, and fit for an Authorization header. */
+const METRICS_TOKEN = /^[\x21-\x7e]{16,}$/;
 
 /** A configuration value that cannot be used. The message names the variable and what it should hold. */
 export class ConfigError extends Error {
@@ -71,6 +73,14 @@ export interface Config {
   };
   keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
   worker: { intakeConcurrency: number; deliveryConcurrency: number };
+  metrics: {
+    /** Port of the server's metrics alone; undefined: none. */
+    port: number | undefined;
+    /** The same for the worker. */
+    workerPort: number | undefined;
+    /** What who reads them must bear; undefined: anybody who reaches their port may, and the main port has none. */
+    token: string | undefined;
+  };
   /** Between "not ready" and the end of the server. */
   shutdownDelayMs: number;
   log: { level: 'error' | 'warn' | 'info' | 'debug' };
@@ -110,6 +120,10 @@ class Reader {
       return fallback;
     }
     return number;
+  }
+
+  port(name: VariableName): number | undefined {
+    return this.text(name) === undefined ? undefined : this.integer(name, 1, 1, 65535);
   }
 
   integer(name: VariableName, fallback: number, least: number, most: number): number {
@@ -224,6 +238,18 @@ function readTrustProxy(reader: Reader): Config['trustProxy'] {
   return addresses.join(',');
 }
 
+function readMetrics(reader: Reader, mainPort: number): Config['metrics'] {
+  const [port, workerPort] = [reader.port('METRICS_PORT'), reader.port('WORKER_METRICS_PORT')];
+  if (port === mainPort) {
+    reader.complaints.push(`METRICS_PORT and PORT are both ${port}; they must differ.`);
+  }
+  const token = reader.text('METRICS_TOKEN');
+  if (token !== undefined && !METRICS_TOKEN.test(token)) {
+    reader.complaints.push('METRICS_TOKEN must be 16 characters or more, without blanks.');
+  }
+  return { port, workerPort, token };
+}
+
 function readDatabaseUrl(reader: Reader): string {
   const url = reader.url('DATABASE_URL', ['postgres', 'postgresql']);
   if (url === undefined && reader.complaints.every((c) => !c.startsWith('DATABASE_URL'))) {
@@ -289,6 +315,7 @@ export function loadConfig(env: Environment): Config {
       intakeConcurrency: reader.integer('INTAKE_CONCURRENCY', 2, 1, 32),
       deliveryConcurrency: reader.integer('DELIVERY_CONCURRENCY', 2, 1, 32),
     },
+    metrics: readMetrics(reader, port),
     shutdownDelayMs: reader.number('SHUTDOWN_DELAY_SECONDS', 1, 0, 300) * 1000,
     log: { level: reader.choice('LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info') },
   };

@@ -5,6 +5,7 @@ import type { EventBus } from './events/event-bus.js';
 import { PostgresEventBus } from './events/postgres-event-bus.js';
 import { RedisEventBus } from './events/redis-event-bus.js';
 import type { Logger } from './observability/logger.js';
+import { Metrics } from './observability/metrics.js';
 import { OutboxRelay } from './queue/outbox-relay.js';
 import type { ObjectStorage } from './storage/object-storage.js';
 import { openStorage } from './storage/open-storage.js';
@@ -14,6 +15,7 @@ import { createUploadedFiles, type UploadedFiles } from './storage/uploaded-file
 export interface Platform {
   config: Config;
   logger: Logger;
+  metrics: Metrics;
   db: Database;
   transact: Transact;
   events: EventBus;
@@ -44,6 +46,7 @@ export async function openPlatform(config: Config, logger: Logger): Promise<Plat
   return {
     config,
     logger,
+    metrics: new Metrics(),
     db,
     transact,
     events,

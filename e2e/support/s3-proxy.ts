@@ -15,15 +15,18 @@ export class S3Proxy {
   readonly seen: SeenRequest[] = [];
   /** Requests that are answered with an internal error. */
   refuse: (seen: SeenRequest) => boolean = () => false;
+  /** While it is set nothing is read nor answered, as by a service that hangs. */
+  private held: { until: Promise<void>; end: () => void } | undefined;
   private readonly server: Server;
 
   private constructor(server: Server, target: URL) {
     this.server = server;
     this.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on('request', (incoming, outgoing) => {
+    server.on('request', async (incoming, outgoing) => {
       const { method = '', url = '', headers } = incoming;
       const seen = { method, url, headers };
       this.seen.push(seen);
+      await this.held?.until;
       if (this.refuse(seen)) {
         incoming.resume().once('end', () => outgoing.writeHead(500).end());
         return;
@@ -58,7 +61,22 @@ export class S3Proxy {
     return this.seen.splice(0).map(({ method }) => method);
   }
 
+  /** Lets nothing pass until {@link release}. */
+  hold(): void {
+    let end = () => {};
+    const until = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.held = { until, end };
+  }
+
+  release(): void {
+    this.held?.end();
+    this.held = undefined;
+  }
+
   async close(): Promise<void> {
+    this.release();
     this.server.close();
     this.server.closeAllConnections();
   }

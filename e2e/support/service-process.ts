@@ -47,7 +47,10 @@ export class ServiceProcess {
     return new Promise<string>((resolve, reject) => {
       const fail = (why: string) => reject(new Error(`${this.name} ${why}\n${this.log.slice(-3000)}`));
       const limit = setTimeout(() => fail('did not get ready in time'), START_LIMIT_MS);
-      child.once('exit', (code) => fail(`ended with ${code} before it was ready`));
+      child.once('exit', (code) => {
+        clearTimeout(limit);
+        fail(`ended with ${code} before it was ready`);
+      });
       child.on('message', (message) => {
         if (message instanceof Object && 'type' in message && message.type === 'ready') {
           clearTimeout(limit);

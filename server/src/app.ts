@@ -12,7 +12,9 @@ import { corsFor } from './http/cors.js';
 import { problemHandler, unknownRoute } from './http/problem-responses.js';
 import { createRateLimits } from './http/rate-limits.js';
 import { requestContext } from './http/request-context.js';
+import { requestMetrics } from './http/request-metrics.js';
 import { requireHost } from './http/server.js';
+import { metricsRoutes } from './metrics/routes.js';
 import { eventRoutes } from './notifications/events-route.js';
 import { createTusEndpoint } from './tus/endpoint.js';
 import { TUS_PATH } from './tus/engine.js';
@@ -49,8 +51,10 @@ export function createApp(platform: Platform, keys: KeyStore, leases: Leases<Ope
   const events = eventRoutes(platform, guards);
   let stopping = false;
 
-  app.use(requestContext(logger), requireHost, securityHeaders(config), corsFor(config.cors));
+  app.use(requestContext(logger), requestMetrics(platform.metrics), requireHost);
+  app.use(securityHeaders(config), corsFor(config.cors));
   app.use(healthRoutes(platform, () => stopping));
+  app.use(metricsRoutes(platform));
   app.use(TUS_PATH, tus);
 
   app.use('/api/v1', (_req, res, next) => {

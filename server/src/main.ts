@@ -4,6 +4,7 @@ import { loadConfig } from '@relaypacs/core/config.js';
 import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { runService } from '@relaypacs/core/lifecycle.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
+import { serveMetrics } from '@relaypacs/core/observability/metrics-server.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { createApp } from './app.js';
 import { openKeyStore } from './auth/key-store.js';
@@ -31,6 +32,7 @@ await runService(logger, async () => {
     server.once('error', reject);
     server.listen(config.port, config.host, resolve);
   });
+  const metrics = await serveMetrics(platform, config.metrics.port);
   platform.outbox.flush();
   const { address, port } = server.address() as AddressInfo;
   return {
@@ -50,6 +52,7 @@ await runService(logger, async () => {
       await closed;
       clearInterval(stopping);
       clearTimeout(cut);
+      metrics?.close();
       await leases.close();
       await platform.close();
     },

@@ -3,6 +3,7 @@ import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { deleteExpiredRefreshTokens } from '@relaypacs/core/db/refresh-tokens.js';
 import { runService } from '@relaypacs/core/lifecycle.js';
 import { createLogger, withLogContext } from '@relaypacs/core/observability/logger.js';
+import { serveMetrics } from '@relaypacs/core/observability/metrics-server.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { openConsumer } from '@relaypacs/core/queue/backend.js';
 import { deliverStudy } from './delivery/deliver-study.js';
@@ -22,6 +23,7 @@ const logger = createLogger('worker', config.log.level);
 await runService(logger, async () => {
   const platform = await openPlatform(config, logger);
   if (!config.pacs) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
+  const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
   const deps = { ...platform, stopping: stopping.signal };
 
@@ -57,6 +59,7 @@ await runService(logger, async () => {
       stopping.abort(new Error('The worker is stopping'));
       await stopUpkeep();
       await Promise.all(consumers.map((consumer) => consumer.close()));
+      metrics?.close();
       await platform.close();
     },
   };

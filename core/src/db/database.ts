@@ -37,6 +37,12 @@ function camelResult(result: unknown): unknown {
 }
 
 /**
+ * For queries that run with every chunk of every upload: under a name PostgreSQL keeps their plan per connection,
+ * which costs more to make than to carry out.
+ */
+export const prepared = (name: string) => ({ name: `relaypacs ${name}` });
+
+/**
  * Opens a pool to PostgreSQL. This is the one place where snake_case columns become camelCase properties and back.
  *
  * @param url - connection URL

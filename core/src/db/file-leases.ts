@@ -1,5 +1,5 @@
 import type { Segment } from '../storage/object-storage.js';
-import type { Queryable } from './database.js';
+import { prepared, type Queryable } from './database.js';
 import type { UploadFileRow } from './upload-files.js';
 
 /**
@@ -47,8 +47,9 @@ export async function takeLease(
   holder: string,
   seconds: number,
 ): Promise<LeaseRow | undefined> {
-  const { rows }: { rows: LeaseRecord[] } = await db.raw(
-    `WITH lease AS (
+  const { rows }: { rows: LeaseRecord[] } = await db
+    .raw(
+      `WITH lease AS (
      INSERT INTO file_leases AS held (file_id, holder, token, expires_at)
      VALUES (:fileId, :holder, nextval('file_lease_tokens'), now() + :seconds * interval '1 second')
      ON CONFLICT (file_id) DO UPDATE
@@ -63,8 +64,9 @@ export async function takeLease(
      FROM lease JOIN upload_files f ON f.id = lease.file_id LEFT JOIN LATERAL (
        SELECT start, key FROM file_segments WHERE file_id = f.id ORDER BY start DESC LIMIT 1
      ) s ON true`,
-    { fileId, holder, seconds },
-  );
+      { fileId, holder, seconds },
+    )
+    .options(prepared('take lease'));
   const [row] = rows;
   if (!row) return undefined;
   const { token, takenOver, lastStart, lastKey, ...file } = row;
@@ -103,15 +105,17 @@ export async function releaseLeases(
   db: Queryable,
   leases: ReadonlyArray<{ fileId: string; token: number }>,
 ): Promise<void> {
-  await db.raw(
-    `WITH freed AS (
+  await db
+    .raw(
+      `WITH freed AS (
        DELETE FROM file_leases l USING unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[])) AS mine (file_id, token)
        WHERE l.file_id = mine.file_id AND l.token = mine.token RETURNING l.file_id, l.release_requested_at
      ) SELECT pg_notify(:channel, 'freed ' || file_id) FROM freed WHERE release_requested_at IS NOT NULL`,
-    {
-      fileIds: leases.map(({ fileId }) => fileId),
-      tokens: leases.map(({ token }) => token),
-      channel: LEASE_CHANNEL,
-    },
-  );
+      {
+        fileIds: leases.map(({ fileId }) => fileId),
+        tokens: leases.map(({ token }) => token),
+        channel: LEASE_CHANNEL,
+      },
+    )
+    .options(prepared('release leases'));
 }

@@ -1,6 +1,6 @@
 import type { FileFinding, FileStatus, UploadProblem, UploadStatus } from '../contract/uploads.js';
 import type { Segment } from '../storage/object-storage.js';
-import type { Queryable } from './database.js';
+import { prepared, type Queryable } from './database.js';
 import { listObjectKeys } from './file-segments.js';
 import type { UploadRow } from './uploads.js';
 
@@ -75,8 +75,9 @@ export async function insertFileThatFits(
   { byteShare, spareFiles, slices }: UnfinishedLimits,
 ): Promise<boolean> {
   // The upload's status must not change under it; FOR SHARE holds off whoever ends the upload.
-  const { rows }: { rows: unknown[] } = await db.raw(
-    `INSERT INTO upload_files (id, upload_id, client_id, filename, relative_path, filetype, tus_metadata, size,
+  const { rows }: { rows: unknown[] } = await db
+    .raw(
+      `INSERT INTO upload_files (id, upload_id, client_id, filename, relative_path, filetype, tus_metadata, size,
                                is_partial, status)
      SELECT :id, u.id, :clientId, :filename, :relativePath, :filetype, :tusMetadata, CAST(:size AS bigint),
             CAST(:isPartial AS boolean), 'uploading'
@@ -96,8 +97,9 @@ export async function insertFileThatFits(
                 ELSE t.begun < u.file_count + :spareFiles END
      FOR SHARE OF u
      ON CONFLICT DO NOTHING RETURNING id`,
-    { ...file, byteShare, spareFiles, slices },
-  );
+      { ...file, byteShare, spareFiles, slices },
+    )
+    .options(prepared('insert file'));
   return rows.length === 1;
 }
 
@@ -131,12 +133,14 @@ export async function findFilesWithUploads(
   db: Queryable,
   fileIds: readonly string[],
 ): Promise<Map<string, FileWithUpload>> {
-  const { rows }: { rows: FileWithUploadRow[] } = await db.raw(
-    `SELECT f.id, f.status, f.size, f.bytes_received, f.is_partial, f.joined_from, f.tus_metadata,
+  const { rows }: { rows: FileWithUploadRow[] } = await db
+    .raw(
+      `SELECT f.id, f.status, f.size, f.bytes_received, f.is_partial, f.joined_from, f.tus_metadata,
             u.id AS upload_id, u.user_id, u.status AS upload_status, u.total_bytes, u.file_count, u.expires_at
      FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE f.id = ANY(?)`,
-    [[...fileIds]],
-  );
+      [[...fileIds]],
+    )
+    .options(prepared('find files'));
   return new Map(
     rows.map(({ uploadId, userId, uploadStatus, totalBytes, fileCount, expiresAt, ...file }) => {
       const upload = { id: uploadId, userId, status: uploadStatus, totalBytes, fileCount, expiresAt };
@@ -197,8 +201,9 @@ export async function receiveUploadFile(
   fileId: string,
   size: number,
 ): Promise<ReceivedFile> {
-  const { rows }: { rows: ReceivedFile[] } = await trx.raw(
-    `WITH before AS (
+  const { rows }: { rows: ReceivedFile[] } = await trx
+    .raw(
+      `WITH before AS (
        SELECT count(*) FILTER (WHERE status <> 'uploading') AS received,
               CAST(coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS bigint) AS received_bytes
        FROM upload_files WHERE upload_id = :uploadId
@@ -208,8 +213,9 @@ export async function receiveUploadFile(
          AND before.received < :fileCount AND before.received_bytes + :size <= :totalBytes
        RETURNING f.id
      ) SELECT received, received_bytes, EXISTS (SELECT FROM done) AS done FROM before`,
-    { uploadId: upload.id, fileCount: upload.fileCount, totalBytes: upload.totalBytes, fileId, size },
-  );
+      { uploadId: upload.id, fileCount: upload.fileCount, totalBytes: upload.totalBytes, fileId, size },
+    )
+    .options(prepared('receive file'));
   return rows[0] as ReceivedFile;
 }
 
@@ -265,8 +271,9 @@ export async function recordReceivedBytes(
   all: readonly ReceivedBytes[],
 ): Promise<Set<string>> {
   const segments = all.flatMap(({ fileId, segments }) => segments.map((segment) => ({ fileId, ...segment })));
-  const { rows }: { rows: { id: string }[] } = await db.raw(
-    `WITH recorded AS (
+  const { rows }: { rows: { id: string }[] } = await db
+    .raw(
+      `WITH recorded AS (
        UPDATE upload_files f SET bytes_received = r.end
        FROM unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[]), CAST(:froms AS bigint[]),
                    CAST(:tos AS bigint[])) AS r (file_id, token, start, "end"),
@@ -281,16 +288,17 @@ export async function recordReceivedBytes(
        FROM unnest(CAST(:segmentFileIds AS uuid[]), CAST(:starts AS bigint[]), CAST(:keys AS text[]))
               AS s (file_id, start, key) JOIN recorded ON recorded.id = s.file_id
      ) SELECT id FROM recorded`,
-    {
-      fileIds: all.map(({ fileId }) => fileId),
-      tokens: all.map(({ leaseToken }) => leaseToken),
-      froms: all.map(({ from }) => from),
-      tos: all.map(({ to }) => to),
-      segmentFileIds: segments.map(({ fileId }) => fileId),
-      starts: segments.map(({ start }) => start),
-      keys: segments.map(({ key }) => key),
-    },
-  );
+      {
+        fileIds: all.map(({ fileId }) => fileId),
+        tokens: all.map(({ leaseToken }) => leaseToken),
+        froms: all.map(({ from }) => from),
+        tos: all.map(({ to }) => to),
+        segmentFileIds: segments.map(({ fileId }) => fileId),
+        starts: segments.map(({ start }) => start),
+        keys: segments.map(({ key }) => key),
+      },
+    )
+    .options(prepared('record bytes'));
   return new Set(rows.map(({ id }) => id));
 }
 

@@ -12,7 +12,8 @@ const BUFFER_BYTES = 128 * MIB;
 /**
  * The storage the configuration names, ready to be written to.
  *
- * @throws when it cannot be used, or does not encrypt although it was asked to
+ * @throws ConfigError when a bucket cannot be used as configured, or does not encrypt although it was asked to
+ * @throws Error when the storage is away
  */
 export async function openStorage(config: StorageConfig): Promise<ObjectStorage> {
   if (config.kind === 'file') {
@@ -21,7 +22,6 @@ export async function openStorage(config: StorageConfig): Promise<ObjectStorage>
     return storage;
   }
   const storage = new S3Storage({ ...config, objectBytes: OBJECT_BYTES, bufferBytes: BUFFER_BYTES });
-  await storage.check();
-  await storage.checkEncryption();
+  await storage.checkSettings();
   return storage;
 }

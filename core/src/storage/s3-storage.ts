@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -6,8 +7,8 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
+import { ConfigError } from '../config.js';
 import { BufferBudget } from './buffer-budget.js';
 import {
   ObjectMissing,
@@ -17,6 +18,7 @@ import {
   type WriterOptions,
 } from './object-storage.js';
 import { S3Object } from './s3-object.js';
+import { explain, isPassing, refusal, type S3Step } from './s3-refusal.js';
 import { S3Writer } from './s3-writer.js';
 import { isSegmentKey, newSegmentKey } from './segment-key.js';
 
@@ -40,38 +42,29 @@ export interface S3Settings {
 
 const MIB = 1024 * 1024;
 const SOCKETS = { maxSockets: 256, keepAlive: true };
-/** What DeleteObjects takes. */
+/** What DeleteObjects takes, and how long a slow service may need for them. */
 const KEYS_PER_REQUEST = 1000;
+const REMOVE_WITHIN_MS = 60_000;
+/** A PUT during which nothing moves for so long has failed: its client waits for the answer. */
+const STANDSTILL_MS = 6_000;
+/** A PUT that fails sooner is tried again; after that its client is told, and comes back. */
+const TRY_AGAIN_WITHIN_MS = 1_000;
+const FIRST_PAUSE_MS = 50;
 
 /** Keeps every object in a bucket of S3, or of a service like it. */
 export class S3Storage implements ObjectStorage {
   private readonly client: S3Client;
+  /** For PUTs, which are tried again here, within a time that their clients can wait. */
+  private readonly putClient: S3Client;
   private readonly settings: S3Settings;
   private readonly budget: BufferBudget;
 
   constructor(settings: S3Settings) {
     this.settings = settings;
     this.budget = new BufferBudget(settings.bufferBytes ?? 128 * MIB);
-    this.client = new S3Client({
-      region: settings.region,
-      ...(settings.endpoint && { endpoint: settings.endpoint, forcePathStyle: true }),
-      ...(settings.credentials && { credentials: settings.credentials }),
-      // Services other than AWS do not know its newer checksums. The signature covers the bytes anyway.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      // It costs a new connection for every object.
-      expectContinueHeader: false,
-      maxAttempts: 3,
-      requestHandler: {
-        connectionTimeout: 3_000,
-        requestTimeout: 60_000,
-        throwOnRequestTimeout: true,
-        // Longer: a body stands still while the PACS that gets it does.
-        socketTimeout: 300_000,
-        httpAgent: SOCKETS,
-        httpsAgent: SOCKETS,
-      },
-    });
+    // Sockets may be silent for longer: a body stands still while the PACS that gets it does.
+    this.client = connect(settings, { maxAttempts: 3, requestTimeout: 10_000, socketTimeout: 300_000 });
+    this.putClient = connect(settings, { maxAttempts: 1, requestTimeout: 0, socketTimeout: STANDSTILL_MS });
   }
 
   write(options: WriterOptions): SegmentWriter {
@@ -100,6 +93,7 @@ export class S3Storage implements ObjectStorage {
       const Objects = keys.slice(i, i + KEYS_PER_REQUEST).map((Key) => ({ Key }));
       const { Errors = [] } = await this.client.send(
         new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }),
+        { requestTimeout: REMOVE_WITHIN_MS },
       );
       const [first] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
       if (first)
@@ -128,24 +122,27 @@ export class S3Storage implements ObjectStorage {
   }
 
   /**
-   * Resolves when the service reports for a probe object the encryption that the settings ask for.
+   * Resolves when the settings let objects be put, read and removed, and the service reports for a probe the encryption
+   * that they ask for.
    *
-   * @throws Error with a sentence for the operator when it does not
+   * @throws ConfigError with a sentence for the operator when they do not, Error when the service is away
    */
-  async checkEncryption(): Promise<void> {
+  async checkSettings(): Promise<void> {
     const { bucket: Bucket, encryption } = this.settings;
-    if (!encryption) return;
+    const attempt = <T>(step: S3Step, action: Promise<T>) =>
+      action.catch((error: unknown) => {
+        throw refusal(error, step, this.settings);
+      });
+    // Unlike HEAD of the bucket, its answer tells a wrong secret from a missing right.
+    await attempt('list', this.client.send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 })));
     const Key = newSegmentKey('encryption-probe');
-    const refusal = `S3_SSE asks for ${encryption.mode}, but the S3 service`;
-    await this.put(Key, Buffer.from('probe')).catch((error: unknown) => {
-      throw new Error(`${refusal} did not take an object: ${explain(error)}`, { cause: error });
-    });
-    try {
-      const { ServerSideEncryption } = await this.client.send(new HeadObjectCommand({ Bucket, Key }));
-      if (ServerSideEncryption === encryption.mode) return;
-      throw new Error(`${refusal} reports ${ServerSideEncryption ?? 'no encryption'} for an object it took`);
-    } finally {
-      await this.remove([Key]);
+    await attempt('put', this.put(Key, Buffer.from('probe')));
+    const reading = attempt('read', this.client.send(new HeadObjectCommand({ Bucket, Key })));
+    const { ServerSideEncryption } = await reading.finally(() => attempt('remove', this.remove([Key])));
+    if (encryption && ServerSideEncryption !== encryption.mode) {
+      throw new ConfigError(
+        `S3_SSE asks for ${encryption.mode}, but the S3 service reports ${ServerSideEncryption ?? 'no encryption'} for an object it took. Choose what the service does; with S3_SSE=none nothing is asked for.`,
+      );
     }
   }
 
@@ -158,7 +155,17 @@ export class S3Storage implements ObjectStorage {
       ...(encryption && { ServerSideEncryption: encryption.mode }),
       ...(encryption?.mode === 'aws:kms' && encryption.keyId && { SSEKMSKeyId: encryption.keyId }),
     });
-    await this.client.send(command, abortSignal && { abortSignal });
+    const begun = performance.now();
+    for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
+      try {
+        await this.putClient.send(command, abortSignal && { abortSignal });
+        return;
+      } catch (error) {
+        const isOver = performance.now() + pause - begun > TRY_AGAIN_WITHIN_MS;
+        if (isOver || abortSignal?.aborted || !isPassing(error)) throw error;
+      }
+      await delay(pause);
+    }
   }
 }
 
@@ -166,9 +173,33 @@ function refuseForeignKey(key: string): void {
   if (!isSegmentKey(key)) throw new ObjectMissing(key);
 }
 
-/** Answers without a body, as those to HEAD, come as `UnknownError`. */
-function explain(error: unknown): string {
-  if (error instanceof S3ServiceException) return `${error.name} (HTTP ${error.$metadata.httpStatusCode})`;
-  // Node gives no message when every address of a host name failed.
-  return error instanceof Error ? error.message || error.name : String(error);
+interface Patience {
+  maxAttempts: number;
+  /** Milliseconds until the answer's headers; 0 waits. */
+  requestTimeout: number;
+  /** Milliseconds in which something must move. */
+  socketTimeout: number;
+}
+
+function connect(settings: S3Settings, { maxAttempts, requestTimeout, socketTimeout }: Patience): S3Client {
+  const { region, endpoint, credentials } = settings;
+  return new S3Client({
+    region,
+    ...(endpoint && { endpoint, forcePathStyle: true }),
+    ...(credentials && { credentials }),
+    // Services other than AWS do not know its newer checksums. The signature covers the bytes anyway.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // It costs a new connection for every object.
+    expectContinueHeader: false,
+    maxAttempts,
+    requestHandler: {
+      connectionTimeout: 3_000,
+      requestTimeout,
+      throwOnRequestTimeout: true,
+      socketTimeout,
+      httpAgent: SOCKETS,
+      httpsAgent: SOCKETS,
+    },
+  });
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BufferBudget, BufferHolder } from './buffer-budget.js';
 import type { Segment, SegmentWriter, WriterOptions } from './object-storage.js';
 import { newSegmentKey } from './segment-key.js';
@@ -23,6 +24,7 @@ interface Piece extends Segment {
 
 /** Time for objects that are on their way to arrive, so that they can be removed. */
 const ARRIVE_WITHIN_MS = 5_000;
+const REMOVE_WITHIN_MS = 1_000;
 
 /**
  * Gathers bytes in memory and stores them as objects that are never written to again. One object may be on its way while
@@ -155,7 +157,9 @@ export class S3Writer implements SegmentWriter, BufferHolder {
     const timer = setTimeout(() => abort.abort(), ARRIVE_WITHIN_MS);
     await Promise.allSettled(dropped.map(({ put }) => put));
     clearTimeout(timer);
-    // What stays behind is found by its age: no segment was recorded for it.
-    await remove(dropped.map(({ key }) => key)).catch(() => {});
+    // What stays behind is found by its age: no segment was recorded for it. A client that waits for the answer is not
+    // held up by a service that does not remove.
+    const removal = remove(dropped.map(({ key }) => key)).catch(() => {});
+    await Promise.race([removal, delay(REMOVE_WITHIN_MS, undefined, { ref: false })]);
   }
 }

@@ -398,6 +398,21 @@ export const OPERATIONS: Operation[] = [
   },
   {
     method: 'get',
+    path: '/metrics',
+    tag: 'Operation',
+    summary: 'Counters of this process for Prometheus, for bearers of METRICS_TOKEN; 404 where none is set',
+    secured: true,
+    answers: {
+      200: {
+        description: "Prometheus' text format",
+        schema: z.string(),
+        mediaType: 'text/plain; version=0.0.4',
+      },
+    },
+    problems: ['UNAUTHENTICATED', 'INVALID_TOKEN', 'NOT_FOUND'],
+  },
+  {
+    method: 'get',
     path: '/.well-known/jwks.json',
     tag: 'Accounts',
     summary: 'Public keys of the access tokens (RFC 7517)',

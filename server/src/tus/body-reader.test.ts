@@ -95,6 +95,17 @@ describe('a body', () => {
     },
   );
 
+  it('that breaks off while its reader is busy keeps what came meanwhile', async () => {
+    const { socket, reader, req } = await open('content-length: 100');
+    socket.write('01234');
+    expect(Buffer.concat((await reader.next())!).toString()).toBe('01234');
+    const closed = new Promise((resolve) => req.on('close', resolve));
+    socket.end('56789');
+    await closed;
+    expect(reader.ending).toBe('broken');
+    expect((await readAll(reader)).toString()).toBe('56789');
+  });
+
   it('that breaks off without a word, while nothing is being read, has ended all the same', async () => {
     const { socket, reader, req } = await open('content-length: 100');
     const closed = new Promise((resolve) => req.on('close', resolve));

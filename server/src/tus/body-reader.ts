@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 
 /** Bytes of one request that may lie in memory until they are written. */
 const MOST_BUFFERED = 512 * 1024;
+/** Worth a write of its own; a slow sender's bytes do not wait longer than this for more. */
+const BATCH_BYTES = 256 * 1024;
+const GATHER_MS = 50;
 /** For bytes that have reached the machine when a request is told to stop. */
 const LAST_CALL_MS = 25;
 
@@ -20,10 +23,14 @@ export class BodyReader {
   private readonly idleMs: number;
   private chunks: Buffer[] = [];
   private buffered = 0;
+  private total = 0;
   private end: BodyEnd | undefined;
   private wake: (() => void) | undefined;
   private idle: NodeJS.Timeout | undefined;
   private lastCall: NodeJS.Timeout | undefined;
+  private gathering: NodeJS.Timeout | undefined;
+  /** The first of the chunks has waited long enough. */
+  private gathered = false;
   private started = false;
 
   /** @param idleMs - silence after which the body counts as ended */
@@ -35,6 +42,11 @@ export class BodyReader {
   /** Undefined while it is being read. */
   get ending(): BodyEnd | undefined {
     return this.end;
+  }
+
+  /** Bytes that have arrived. */
+  get received(): number {
+    return this.total;
   }
 
   /** Ends it with what is here. */
@@ -58,7 +70,7 @@ export class BodyReader {
   /** What arrived since the last call, at least one byte; undefined after the end. */
   async next(): Promise<Buffer[] | undefined> {
     if (!this.started) this.start();
-    while (this.buffered === 0 && !this.end) {
+    while (this.buffered < BATCH_BYTES && !(this.gathered && this.buffered > 0) && !this.end) {
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
@@ -67,6 +79,9 @@ export class BodyReader {
     const batch = this.chunks;
     this.chunks = [];
     this.buffered = 0;
+    clearTimeout(this.gathering);
+    this.gathering = undefined;
+    this.gathered = false;
     if (!this.end && this.req.isPaused()) {
       this.idle?.refresh();
       this.req.resume();
@@ -89,8 +104,15 @@ export class BodyReader {
   private readonly take = (chunk: Buffer): void => {
     this.chunks.push(chunk);
     this.buffered += chunk.length;
+    this.total += chunk.length;
     this.idle?.refresh();
     if (this.buffered >= MOST_BUFFERED) this.req.pause();
+    if (this.buffered >= BATCH_BYTES) this.wakeUp();
+    else this.gathering ??= setTimeout(this.endGathering, GATHER_MS);
+  };
+
+  private readonly endGathering = (): void => {
+    this.gathered = true;
     this.wakeUp();
   };
 
@@ -109,6 +131,7 @@ export class BodyReader {
     this.end = end;
     clearTimeout(this.idle);
     clearTimeout(this.lastCall);
+    clearTimeout(this.gathering);
     const { req } = this;
     req.off('data', this.take).off('end', this.ended).off('close', this.broke);
     // A connection that breaks later must still find somebody listening.

@@ -65,7 +65,8 @@ describe('a checksum', () => {
     ['with a digest in hexadecimal', `md5 ${createHash('md5').update('abc').digest('hex')}`],
     ['with a digest of another algorithm', `sha1 ${digest('md5', 'abc')}`],
     ['with a digest that is cut', `sha256 ${digest('sha256', 'abc').slice(0, -4)}`],
-    ['with characters that are none of Base64', `md5 ${digest('md5', 'abc').replace('F', '*')}`],
+    ['with characters that are none of Base64', `md5 ${digest('md5', 'abc').replace('F', 'F*')}`],
+    ['with the alphabet of URLs', `md5 ${digest('md5', 'abc').replace('/', '_')}`],
     ['with something behind it', `md5 ${digest('md5', 'abc')} x`],
     ['with two blanks', `md5  ${digest('md5', 'abc')}`],
   ])('%s is refused', (_what, header) => {

@@ -19,6 +19,7 @@ import type { OpenFile } from './open-file.js';
 import { createPacing } from './pacing.js';
 import { isFinalCreation, overrideMethod, requireProtocol, slicesNamed } from './protocol.js';
 import { SegmentStore } from './segment-store.js';
+import { TusMetrics } from './tus-metrics.js';
 import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
 
 export interface TusEndpointDeps {
@@ -41,6 +42,7 @@ export function createTusEndpoint({
   removeBytes,
 }: TusEndpointDeps): Router {
   const { config, db, transact } = platform;
+  const metrics = new TusMetrics(platform.metrics, leases);
 
   async function finish(request: TusRequest, fileId: string, size: number): Promise<void> {
     const { abandoned, problem } = await finishFile(transact, request, fileId, size);
@@ -49,8 +51,8 @@ export function createTusEndpoint({
   }
 
   const engine = new TusEngine({
-    store: new SegmentStore(platform),
-    locker: new LeaseLocker(leases),
+    store: new SegmentStore(platform, metrics),
+    locker: new LeaseLocker(leases, metrics),
     maxBytes: config.uploads.maxBytes,
     finish,
     async create(request, id, size) {
@@ -153,9 +155,9 @@ export function createTusEndpoint({
   };
 
   const routes = Router();
-  const pace = createPacing(config.rateLimits);
+  const pace = createPacing(config.rateLimits, metrics.pace);
   const authorize = [guards.requireUserOrUpload, authorizeTus({ db, config, dedupeSecret }), describeFile];
-  routes.use(overrideMethod);
+  routes.use(metrics.count, overrideMethod);
   routes.options(['/', '/:fileId'], announce);
   routes.post('/', requireProtocol, authorize, pace, join, repeatCreation, serve);
   routes.head('/:fileId', requireProtocol, authorize, finishInterrupted, serve);

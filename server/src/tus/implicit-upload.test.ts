@@ -42,7 +42,7 @@ describe('an upload made with its file', () => {
   });
 
   it('is known again when its patient is named, and only then', () => {
-    const key = (given: Parameters<typeof make>[0], secret?: Buffer) =>
+    const key = (given: Parameters<typeof make>[0], secret = SECRET) =>
       make(given, secret).dedupeKey.toString('hex');
     expect(key({ tusMetadata: named })).toBe(key({ tusMetadata: named }));
     expect(key({ tusMetadata: named }, randomBytes(32))).not.toBe(key({ tusMetadata: named }));

@@ -28,10 +28,17 @@ export interface LeasedResource {
   close(): Promise<void>;
 }
 
+/**
+ * Where a lease was before a request got it: nowhere; still here, from the request before; at another server, which
+ * handed it over; at one that is gone or did not renew it.
+ */
+export type LeaseOrigin = 'free' | 'here' | 'elsewhere' | 'dead';
+
 /** The right to write one file, for the time of one request. */
 export interface Lease<Resource extends LeasedResource> {
   /** What was read when the lease was taken. */
   readonly row: LeaseRow;
+  readonly from: LeaseOrigin;
   /** Left by the request before, under the same lease. */
   resource: Resource | undefined;
   /** Closes what is open, because its state is not certain: the next request reads anew. */
@@ -139,10 +146,11 @@ export class Leases<Resource extends LeasedResource> {
     held.busy = true;
     held.stop = stop;
     clearTimeout(held.idle);
+    let from: LeaseOrigin = 'here';
     try {
       if (!held.isValid) {
         await held.closeResource();
-        await this.take(fileId, held, deadline);
+        from = await this.take(fileId, held, deadline);
       }
     } catch (error) {
       await this.passOn(fileId, held, false);
@@ -150,6 +158,7 @@ export class Leases<Resource extends LeasedResource> {
     }
     return {
       row: held.row as LeaseRow,
+      from,
       get resource() {
         return held.resource;
       },
@@ -178,15 +187,17 @@ export class Leases<Resource extends LeasedResource> {
     });
   }
 
-  private async take(fileId: string, held: Held<Resource>, deadline: number): Promise<void> {
-    for (;;) {
+  private async take(fileId: string, held: Held<Resource>, deadline: number): Promise<LeaseOrigin> {
+    for (let waited = false; ; waited = true) {
+      const wasOurs = held.row !== undefined;
       const freed = this.hopeFor(fileId);
       try {
         const begun = performance.now();
         held.row = await takeLease(this.db, fileId, this.holder, LEASE_SECONDS).catch(noSuchFile);
         held.validUntil = begun + LEASE_SECONDS * 1000;
         held.wantedElsewhere = false;
-        if (held.row) return;
+        if (held.row?.takenOver) return wasOurs ? 'here' : 'dead';
+        if (held.row) return waited ? 'elsewhere' : 'free';
         const left = deadline - performance.now();
         if (left <= 0) throw busy();
         await requestRelease(this.db, fileId);
@@ -293,6 +304,13 @@ export class Leases<Resource extends LeasedResource> {
     } catch (error) {
       this.logger.warn('Leases were not renewed', { error, count: this.held.size });
     }
+  }
+
+  /** How many resources are open, in use or left for a next request. */
+  get openResources(): number {
+    let open = 0;
+    for (const { resource } of this.held.values()) if (resource) open += 1;
+    return open;
   }
 
   /** Tells every request that is writing to end with what it has. */

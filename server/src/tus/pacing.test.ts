@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HttpProblem } from '../http/http-problem.js';
-import { createPacing } from './pacing.js';
+import { createPacing, type Pacing } from './pacing.js';
 
 const LIMITS = {
   disabled: false,
@@ -19,8 +19,8 @@ afterEach(() => {
 });
 
 /** Sends the requests of accounts past the pacing and notes when each went on, in ms since it was sent. */
-function pacing(limits = LIMITS) {
-  const pace = createPacing(limits);
+function pacing(limits = LIMITS, note: (outcome: Pacing) => void = () => {}) {
+  const pace = createPacing(limits, note);
   return (userId: string) => {
     const sent = performance.now();
     const seen: { wentOnAfter?: number; retryAfter?: string; refused?: HttpProblem } = {};
@@ -100,6 +100,13 @@ describe('the pacing of chunks', () => {
     vi.advanceTimersByTime(11 * 60_000);
     const seen = times(20, () => send('jane'));
     expect(seen.filter(({ wentOnAfter }) => wentOnAfter === 0)).toHaveLength(16);
+  });
+
+  it('tells what it held back and what it refused', () => {
+    const noted: Pacing[] = [];
+    const send = pacing(LIMITS, (outcome) => noted.push(outcome));
+    times(40, () => send('jane'));
+    expect(noted).toEqual([...times(5, () => 'delayed'), ...times(19, () => 'refused')]);
   });
 
   it('can be switched off', () => {

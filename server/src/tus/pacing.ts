@@ -10,12 +10,20 @@ const BURST_SHARE = 0.25;
 const MOST_WAIT_MS = 5000;
 const FORGET_MS = 5 * MINUTE_MS;
 
+/** What happens to a request that comes too early. */
+export type Pacing = 'delayed' | 'refused';
+
 /**
  * Keeps each account to its number of chunks a minute (NFR-SEC-03). Tus clients retry only some statuses and 429 is
  * none of them, so a request that is too early waits before its body is read, and one that would wait for too long is
  * answered 503 with Retry-After. Counted in this process.
+ *
+ * @param note - told of every request that does not go on at once
  */
-export function createPacing({ disabled, chunksPerMinute }: Config['rateLimits']): RequestHandler {
+export function createPacing(
+  { disabled, chunksPerMinute }: Config['rateLimits'],
+  note: (outcome: Pacing) => void,
+): RequestHandler {
   if (disabled) return (_req, _res, next) => next();
   const everyMs = MINUTE_MS / chunksPerMinute;
   const burstMs = MINUTE_MS * BURST_SHARE;
@@ -32,6 +40,7 @@ export function createPacing({ disabled, chunksPerMinute }: Config['rateLimits']
     const at = Math.max(due.get(userId) ?? Number.NEGATIVE_INFINITY, now - burstMs);
     const wait = at - now;
     if (wait > MOST_WAIT_MS) {
+      note('refused');
       res.setHeader('Retry-After', String(Math.ceil(wait / 1000)));
       throw new HttpProblem(
         'UNAVAILABLE',
@@ -40,6 +49,7 @@ export function createPacing({ disabled, chunksPerMinute }: Config['rateLimits']
     }
     due.set(userId, at + everyMs);
     if (wait <= 0) return next();
+    note('delayed');
     setTimeout(next, wait);
   };
 }

@@ -10,6 +10,7 @@ import { HttpProblem } from '../http/http-problem.js';
 import { batched } from './batched.js';
 import { OpenFile, type OpenFileDeps } from './open-file.js';
 import { receiveBytes } from './receive-bytes.js';
+import type { TusMetrics } from './tus-metrics.js';
 import { currentTusRequest, type TusRequest } from './tus-request.js';
 
 /** What `Tus-Extension` announces. */
@@ -29,12 +30,15 @@ export const TUS_EXTENSIONS = [
  */
 export class SegmentStore extends DataStore {
   private readonly deps: Pick<Platform, 'db' | 'storage' | 'config'> & OpenFileDeps;
+  private readonly metrics: TusMetrics;
   override extensions = TUS_EXTENSIONS;
 
-  constructor(deps: Pick<Platform, 'db' | 'storage' | 'config'>) {
+  constructor(deps: Pick<Platform, 'db' | 'storage' | 'config'>, metrics: TusMetrics) {
     super();
+    this.metrics = metrics;
     const record = batched<ReceivedBytes, boolean>(async (all) => {
       const recorded = await recordReceivedBytes(deps.db, all);
+      for (const { fileId, from, to } of all) if (recorded.has(fileId)) metrics.bytesAcknowledged(to - from);
       return all.map(({ fileId }) => recorded.has(fileId));
     });
     this.deps = { ...deps, record };
@@ -59,8 +63,17 @@ export class SegmentStore extends DataStore {
     return new Upload({ id, offset: row.bytesReceived, ...(row.size === null ? {} : { size: row.size }) });
   }
 
+  /** @throws HttpProblem UPLOAD_TOO_LARGE when the whole upload was announced with less */
   override async declareUploadLength(id: string, size: number): Promise<void> {
-    const file = this.openFile(currentTusRequest());
+    const request = currentTusRequest();
+    const { totalBytes } = request.upload;
+    if (size > totalBytes) {
+      throw new HttpProblem(
+        'UPLOAD_TOO_LARGE',
+        `The file would be larger than the ${totalBytes} bytes announced. What has arrived is safe.`,
+      );
+    }
+    const file = this.openFile(request);
     if (!file) return;
     await updateUploadFile(this.deps.db, id, { size });
     file.row.size = size;
@@ -83,13 +96,16 @@ export class SegmentStore extends DataStore {
     try {
       await receiveBytes(request.body, file, end - offset, request.checksum);
     } catch (error) {
+      this.metrics.bodyRead(request.body);
+      const isMismatch = error instanceof HttpProblem && error.code === 'CHECKSUM_MISMATCH';
+      if (isMismatch) this.metrics.checksumMismatched();
       // Whoever writes next begins with what the database says.
       await request.lease?.forget();
-      const isMismatch = error instanceof HttpProblem && error.code === 'CHECKSUM_MISMATCH';
       // The file is there, without bytes: a client must be told where (design: 201 with `Upload-Offset: 0`).
       if (isMismatch && request.method === 'POST') return offset;
       throw error;
     }
+    this.metrics.bodyRead(request.body);
     return file.row.bytesReceived;
   }
 }
