@@ -123,6 +123,22 @@ describe('more bytes than a file takes', () => {
   });
 });
 
+it('does not give up files of unknown length that have bytes when more of them are begun', async () => {
+  const upload = await jane.announce({ fileCount: 4, totalBytes: 200 });
+  const files = [];
+  for (let i = 0; i < 4; i += 1) {
+    const { file } = await create(stack.baseUrl, upload.uploadToken, { 'upload-defer-length': '1' });
+    expect((await patch(file, 0, randomBytes(50))).status).toBe(204);
+    files.push(file);
+  }
+  const answers = await Promise.all(files.map((file) => head(file)));
+  expect(answers.map(({ status, offset }) => [status, offset])).toEqual(Array(4).fill([200, 50]));
+  // All together they may not become much larger than what was announced.
+  const grown = [];
+  for (const file of files) grown.push((await patch(file, 50, randomBytes(150))).status);
+  expect(grown).toEqual([204, 413, 413, 413]);
+});
+
 describe('a file whose upload goes away while it is sent', () => {
   const GOING: [string, (uploadId: string, url: string) => Promise<{ status: number }>, number][] = [
     ['cancelled', (uploadId) => jane.request('DELETE', `/api/v1/uploads/${uploadId}`), 410],

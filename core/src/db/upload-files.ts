@@ -55,7 +55,7 @@ export async function insertUploadFile(
 
 /** What may be begun in one upload besides what has been received. */
 export interface UnfinishedLimits {
-  /** Multiple of the upload's announced bytes. */
+  /** Multiple of the upload's announced bytes; a file of unknown length counts with what it has. */
   byteShare: number;
   /** Files beyond the announced number. */
   spareFiles: number;
@@ -86,13 +86,13 @@ export async function insertFileThatFits(
               coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS received_bytes,
               count(*) FILTER (WHERE status = 'uploading' AND NOT is_partial) AS begun,
               count(*) FILTER (WHERE is_partial) AS slices,
-              coalesce(sum(coalesce(size, u.total_bytes)) FILTER (WHERE status = 'uploading'), 0) AS begun_bytes
+              coalesce(sum(coalesce(size, bytes_received)) FILTER (WHERE status = 'uploading'), 0) AS begun_bytes
        FROM upload_files WHERE upload_id = u.id
      ) t
      WHERE u.id = :uploadId AND u.status = 'uploading'
        AND t.received < u.file_count
        AND t.received_bytes + coalesce(CAST(:size AS bigint), 0) <= u.total_bytes
-       AND t.begun_bytes + coalesce(CAST(:size AS bigint), u.total_bytes) <= u.total_bytes * :byteShare
+       AND t.begun_bytes + coalesce(CAST(:size AS bigint), 0) <= u.total_bytes * :byteShare
        AND CASE WHEN CAST(:isPartial AS boolean) THEN t.slices < :slices
                 ELSE t.begun < u.file_count + :spareFiles END
      FOR SHARE OF u
@@ -320,6 +320,16 @@ export async function deleteUploadFiles(db: Queryable, ids: readonly string[]): 
     .whereIn('id', [...ids])
     .delete();
   return keys;
+}
+
+/** Bytes the unfinished files of an upload have, or will have where their length is known. */
+export async function sumUnfinishedBytes(db: Queryable, uploadId: string): Promise<number> {
+  const { rows }: { rows: { bytes: number }[] } = await db.raw(
+    `SELECT CAST(coalesce(sum(coalesce(size, bytes_received)), 0) AS bigint) AS bytes
+     FROM upload_files WHERE upload_id = ? AND status = 'uploading'`,
+    [uploadId],
+  );
+  return rows[0]?.bytes ?? 0;
 }
 
 export interface FileTotals {

@@ -46,7 +46,9 @@ const SOCKETS = { maxSockets: 256, keepAlive: true };
 const KEYS_PER_REQUEST = 1000;
 const REMOVE_WITHIN_MS = 60_000;
 /** A PUT during which nothing moves for so long has failed: its client waits for the answer. */
-const STANDSTILL_MS = 6_000;
+const STANDSTILL_MS = 5_000;
+/** At the start, for each of three tries. */
+const FIRST_ANSWER_WITHIN_MS = 4_000;
 /** A PUT that fails sooner is tried again; after that its client is told, and comes back. */
 const TRY_AGAIN_WITHIN_MS = 1_000;
 const FIRST_PAUSE_MS = 50;
@@ -134,7 +136,8 @@ export class S3Storage implements ObjectStorage {
         throw refusal(error, step, this.settings);
       });
     // Unlike HEAD of the bucket, its answer tells a wrong secret from a missing right.
-    await attempt('list', this.client.send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 })));
+    const list = new ListObjectsV2Command({ Bucket, MaxKeys: 1 });
+    await attempt('list', this.client.send(list, { requestTimeout: FIRST_ANSWER_WITHIN_MS }));
     const Key = newSegmentKey('encryption-probe');
     await attempt('put', this.put(Key, Buffer.from('probe')));
     const reading = attempt('read', this.client.send(new HeadObjectCommand({ Bucket, Key })));
@@ -182,6 +185,8 @@ interface Patience {
 }
 
 function connect(settings: S3Settings, { maxAttempts, requestTimeout, socketTimeout }: Patience): S3Client {
+  // The SDK says on stderr what later versions of it will need; this one is pinned, and an operator cannot change it.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   const { region, endpoint, credentials } = settings;
   return new S3Client({
     region,

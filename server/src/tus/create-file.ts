@@ -20,7 +20,7 @@ import type { FileMetadata } from './metadata.js';
 import type { TusRequest } from './tus-request.js';
 
 /** Room for creations that are sent twice. */
-const UNFINISHED: UnfinishedLimits = { byteShare: 2, spareFiles: 16, slices: 1000 };
+export const UNFINISHED: UnfinishedLimits = { byteShare: 2, spareFiles: 16, slices: 1000 };
 
 export interface NewFile {
   id: string;
@@ -58,10 +58,9 @@ export function assertFits(upload: UploadRow, received: number, receivedBytes: n
  * @returns keys of objects nobody needs any more
  */
 async function makeRoom(unit: UnitOfWork, upload: UploadRow, file: NewFile): Promise<string[]> {
-  const sizeOf = (size: number | null) => size ?? upload.totalBytes;
   const unfinished = await listUnfinishedFiles(unit.trx, upload.id);
   const ofThisKind = unfinished.filter(({ isPartial }) => isPartial === file.isPartial);
-  let bytes = unfinished.reduce((sum, { size }) => sum + sizeOf(size), 0) + sizeOf(file.size);
+  let bytes = unfinished.reduce((sum, row) => sum + (row.size ?? row.bytesReceived), 0) + (file.size ?? 0);
   let count = ofThisKind.length + 1;
   const mostFiles = file.isPartial ? UNFINISHED.slices : upload.fileCount + UNFINISHED.spareFiles;
   const isEarlierTry = (row: UploadFileRow) =>
@@ -74,10 +73,19 @@ async function makeRoom(unit: UnitOfWork, upload: UploadRow, file: NewFile): Pro
   for (const row of candidates) {
     if (bytes <= upload.totalBytes * UNFINISHED.byteShare && count <= mostFiles) break;
     dropped.push(row.id);
-    bytes -= sizeOf(row.size);
+    bytes -= row.size ?? row.bytesReceived;
     if (row.isPartial === file.isPartial) count -= 1;
   }
   return deleteUploadFiles(unit.trx, dropped);
+}
+
+/** Holds off other creations by this client's id, until the transaction ends. */
+export function holdCreation(
+  unit: UnitOfWork,
+  { userId }: TusRequest['actor'],
+  clientId: string,
+): Promise<void> {
+  return holdTransactionLock(unit.trx, `create ${userId} ${clientId}`);
 }
 
 /** Writes down an upload that is made together with its file. */
@@ -87,7 +95,7 @@ export async function beginImplicit(
   clientId: string | undefined,
 ): Promise<UploadRow> {
   // The same creation sent twice at once: the second waits here, and then finds the file of the first.
-  if (clientId !== undefined) await holdTransactionLock(unit.trx, `create ${actor.userId} ${clientId}`);
+  if (clientId !== undefined) await holdCreation(unit, actor, clientId);
   const upload = await insertUpload(unit.trx, implicit);
   unit.audit({
     actor,

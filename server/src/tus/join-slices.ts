@@ -15,7 +15,7 @@ import { changeUploadStatus, lockUpload, lockUploadsOfFiles } from '@relaypacs/c
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import { assertTakesBytes } from './access.js';
-import { assertFits, beginImplicit, findEarlierCreation } from './create-file.js';
+import { assertFits, beginImplicit, findEarlierCreation, holdCreation } from './create-file.js';
 import { TUS_PATH } from './engine.js';
 import { type FinishedFile, receiveFile } from './finish-file.js';
 import type { FileMetadata } from './metadata.js';
@@ -119,6 +119,7 @@ export async function joinSlices(
     }
     const slices = await readSlices(unit, ids, request);
     const size = slices.reduce((sum, slice) => sum + slice.bytesReceived, 0);
+    if (implicit && metadata.clientId !== undefined) await holdCreation(unit, actor, metadata.clientId);
     const same = await findSameFile(unit.trx, request, metadata.clientId, size);
     if (same !== undefined) return { fileId: same, abandoned: [], problem: undefined };
     const upload = implicit

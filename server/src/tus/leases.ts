@@ -52,6 +52,8 @@ class Held<Resource extends LeasedResource> {
   row: LeaseRow | undefined;
   /** Milliseconds of `performance.now()` until which the lease certainly holds. */
   validUntil = 0;
+  /** What was read with the lease is no longer so: it must be taken anew, even when it was renewed meanwhile. */
+  isStale = false;
   resource: Resource | undefined;
   /** Ends the request whose turn it is. */
   stop: (() => void) | undefined;
@@ -61,7 +63,7 @@ class Held<Resource extends LeasedResource> {
   readonly waiting: (() => void)[] = [];
 
   get isValid(): boolean {
-    return this.row !== undefined && performance.now() < this.validUntil;
+    return this.row !== undefined && !this.isStale && performance.now() < this.validUntil;
   }
 
   async closeResource(): Promise<void> {
@@ -166,7 +168,7 @@ export class Leases<Resource extends LeasedResource> {
         held.resource = resource;
       },
       async forget() {
-        held.validUntil = 0;
+        held.isStale = true;
         await held.closeResource();
       },
       release: ({ keep }) => this.passOn(fileId, held, keep),
@@ -195,6 +197,7 @@ export class Leases<Resource extends LeasedResource> {
         const begun = performance.now();
         held.row = await takeLease(this.db, fileId, this.holder, LEASE_SECONDS).catch(noSuchFile);
         held.validUntil = begun + LEASE_SECONDS * 1000;
+        held.isStale = false;
         held.wantedElsewhere = false;
         if (held.row?.takenOver) return wasOurs ? 'here' : 'dead';
         if (held.row) return waited ? 'elsewhere' : 'free';

@@ -12,7 +12,8 @@ const RECORD_MS = 2000;
  * a body that is whole and not what its checksum says is dropped.
  *
  * @param most - bytes the file may still take
- * @throws HttpProblem CHECKSUM_MISMATCH or UPLOAD_TOO_LARGE (both leave the offset where it was), FILE_LOCKED
+ * @throws HttpProblem CHECKSUM_MISMATCH (the offset stays where it was), UPLOAD_TOO_LARGE (what was recorded on the way
+ *   stays), FILE_LOCKED
  * @throws StorageUnavailable
  */
 export async function receiveBytes(

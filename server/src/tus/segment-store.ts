@@ -2,16 +2,18 @@ import type { Readable } from 'node:stream';
 import {
   type ReceivedBytes,
   recordReceivedBytes,
+  sumUnfinishedBytes,
   updateUploadFile,
 } from '@relaypacs/core/db/upload-files.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { DataStore, Upload } from '@tus/utils';
 import { HttpProblem } from '../http/http-problem.js';
 import { batched } from './batched.js';
+import { UNFINISHED } from './create-file.js';
 import { OpenFile, type OpenFileDeps } from './open-file.js';
 import { receiveBytes } from './receive-bytes.js';
 import type { TusMetrics } from './tus-metrics.js';
-import { currentTusRequest, type TusRequest } from './tus-request.js';
+import { currentTusRequest, type TusRequest, type TusUpload } from './tus-request.js';
 
 /** What `Tus-Extension` announces. */
 export const TUS_EXTENSIONS = [
@@ -79,6 +81,15 @@ export class SegmentStore extends DataStore {
     file.row.size = size;
   }
 
+  /** Bytes the file may still take; where its length is not known, what its upload may have begun in all. */
+  private async roomFor({ row }: OpenFile, upload: TusUpload): Promise<number> {
+    if (row.size !== null) return row.size - row.bytesReceived;
+    const begun = await sumUnfinishedBytes(this.deps.db, upload.id);
+    const ofAll = upload.totalBytes * UNFINISHED.byteShare - begun;
+    const ofThis = Math.min(this.deps.config.uploads.maxBytes, upload.totalBytes) - row.bytesReceived;
+    return Math.max(0, Math.min(ofAll, ofThis));
+  }
+
   /**
    * @returns where the file ends now
    * @throws HttpProblem, StorageUnavailable: see {@link receiveBytes}
@@ -91,10 +102,9 @@ export class SegmentStore extends DataStore {
     // A creation that is sent again: what it brought the first time is here, and the client goes on from there.
     if (!file) return request.file?.bytesReceived ?? 0;
     if (file.row.bytesReceived !== offset) return file.row.bytesReceived;
-    const { maxBytes } = this.deps.config.uploads;
-    const end = file.row.size ?? Math.min(maxBytes, request.upload.totalBytes);
+    const most = await this.roomFor(file, request.upload);
     try {
-      await receiveBytes(request.body, file, end - offset, request.checksum);
+      await receiveBytes(request.body, file, most, request.checksum);
     } catch (error) {
       this.metrics.bodyRead(request.body);
       const isMismatch = error instanceof HttpProblem && error.code === 'CHECKSUM_MISMATCH';
