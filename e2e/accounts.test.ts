@@ -260,7 +260,7 @@ describe('what the server cannot take', () => {
     const log = path.join(stack.dataDir, `wrong-${name}.log`);
     const env = { DATABASE_URL: stack.databaseUrl, LOG_LEVEL: 'loud', TRUST_PROXY: 'banana' };
     const service = new ServiceProcess(name, path.join(projectRoot, name, 'dist', 'main.js'), env, log);
-    await expect(service.start()).rejects.toThrow('ended with 1');
+    await expect(service.start()).rejects.toThrow('ended with 78');
     expect(service.log.trim().split('\n')).toEqual([
       expect.stringMatching(/^TRUST_PROXY must be .*"banana"/),
       expect.stringMatching(/^LOG_LEVEL must be one of .*"loud"/),

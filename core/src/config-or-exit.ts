@@ -1,8 +1,9 @@
 import { ConfigError } from './config.js';
+import { EXIT_CONFIG } from './lifecycle.js';
 
 /**
- * What `load` reads from the environment. A value that cannot be used ends the process with 1, after one sentence a
- * line on stderr: there is no log yet, because the configuration says how to log.
+ * What `load` reads from the environment. A value that cannot be used ends the process with {@link EXIT_CONFIG}, after
+ * one sentence a line on stderr: there is no log yet, because the configuration says how to log.
  */
 export function configOrExit<T>(load: (env: Readonly<Record<string, string | undefined>>) => T): T {
   try {
@@ -10,6 +11,6 @@ export function configOrExit<T>(load: (env: Readonly<Record<string, string | und
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    process.exit(EXIT_CONFIG);
   }
 }
