@@ -105,8 +105,8 @@ it('removes old bytes that no record refers to, and nothing else', async () => {
   const upload = await jane.announce();
   const location = (await jane.createFile(upload, new Uint8Array(5), 'known')).headers.get('location');
   const folder = path.join(stack.dataDir, 'storage');
-  const orphan = path.join(folder, '0199a0a0-0000-7000-8000-000000000000');
-  const young = path.join(folder, '0199a0a0-0000-7000-8000-000000000001');
+  const orphan = path.join(folder, '0199a0a0-0000-7000-8000-000000000000-0123456789abcdef');
+  const young = path.join(folder, '0199a0a0-0000-7000-8000-000000000001-0123456789abcdef');
   for (const file of [orphan, young]) await writeFile(file, 'left behind');
   const twoHoursAgo = new Date(Date.now() - 2 * 3_600_000);
   for (const file of [orphan, await objectOf(location)]) {

@@ -6,8 +6,10 @@ import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { newId } from '../db/ids.js';
 import { FileStorage } from './file-storage.js';
 import { ObjectMissing } from './object-storage.js';
+import { newSegmentKey } from './segment-key.js';
 
 let directory: string;
 let storage: FileStorage;
@@ -162,15 +164,15 @@ it('removes the bytes, and does not mind a second time', async () => {
   expect(await readdir(directory)).toEqual([]);
 });
 
-it('lists what was last written before a time', async () => {
-  await writeFile(path.join(directory, 'a1'), 'x');
-  await writeFile(path.join(directory, 'not a key'), 'x');
+it('lists what was last written before a time, and nothing that is not its own', async () => {
+  const key = newSegmentKey(newId());
+  for (const name of [key, 'not a key', 'a1', newId()]) await writeFile(path.join(directory, name), 'x');
   const keys = async (before: Date) => {
     const found: string[] = [];
     for await (const key of storage.listKeys(before)) found.push(key);
     return found;
   };
-  expect(await keys(new Date(Date.now() + 60_000))).toEqual(['a1']);
+  expect(await keys(new Date(Date.now() + 60_000))).toEqual([key]);
   expect(await keys(new Date(Date.now() - 60_000))).toEqual([]);
 });
 

@@ -10,7 +10,7 @@ import {
   type StoredObject,
   type WriterOptions,
 } from './object-storage.js';
-import { isSegmentKey } from './segment-key.js';
+import { isSafeKey, isSegmentKey } from './segment-key.js';
 
 export interface FileStorageOptions {
   directory: string;
@@ -64,7 +64,7 @@ export class FileStorage implements ObjectStorage {
 
   private file(key: string): string {
     // Anything that is no key of ours could climb out of the folder.
-    if (!isSegmentKey(key)) throw new ObjectMissing(key);
+    if (!isSafeKey(key)) throw new ObjectMissing(key);
     return path.join(this.directory, key);
   }
 }

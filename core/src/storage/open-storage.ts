@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 /** Large enough that a 2 GiB file is 256 objects, small enough that a slow phone fills one in a minute or two. */
 const OBJECT_BYTES = 8 * MIB;
 /** What all uploads of one process may hold in memory together, before it is put into the bucket. */
-const BUFFER_BYTES = 128 * MIB;
+const BUFFER_BYTES = 64 * MIB;
 
 /**
  * The storage the configuration names, ready to be written to.

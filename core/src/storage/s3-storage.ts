@@ -20,7 +20,7 @@ import {
 import { S3Object } from './s3-object.js';
 import { explain, isPassing, refusal, type S3Step } from './s3-refusal.js';
 import { S3Writer } from './s3-writer.js';
-import { isSegmentKey, newSegmentKey } from './segment-key.js';
+import { isSafeKey, isSegmentKey, newSegmentKey } from './segment-key.js';
 
 /** Server-side encryption that every write asks for; `aws:kms` without a key uses the account's own. */
 export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId?: string | undefined };
@@ -173,7 +173,7 @@ export class S3Storage implements ObjectStorage {
 }
 
 function refuseForeignKey(key: string): void {
-  if (!isSegmentKey(key)) throw new ObjectMissing(key);
+  if (!isSafeKey(key)) throw new ObjectMissing(key);
 }
 
 interface Patience {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
 /** Bytes of one request that may lie in memory until they are written. */
-const MOST_BUFFERED = 512 * 1024;
+const MOST_BUFFERED = 256 * 1024;
 /** Worth a write of its own; a slow sender's bytes do not wait longer than this for more. */
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 128 * 1024;
 const GATHER_MS = 50;
 /** For bytes that have reached the machine when a request is told to stop. */
 const LAST_CALL_MS = 25;

@@ -3,9 +3,12 @@ import type { BodyReader } from './body-reader.js';
 import type { Checksum } from './checksum.js';
 import type { OpenFile } from './open-file.js';
 
-/** Without a checksum, bytes are recorded this often while a long request runs: a killed server loses no more. */
+/**
+ * Without a checksum, bytes are recorded this often while a long request runs: a killed server loses no more. On S3
+ * every record ends an object, so a slow phone must not make one every moment.
+ */
 const RECORD_BYTES = 16 * 1024 * 1024;
-const RECORD_MS = 2000;
+const RECORD_MS = 10_000;
 
 /**
  * Writes a request's body to its file, from the reached offset on. What arrives counts, however the request ends; only
