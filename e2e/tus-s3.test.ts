@@ -268,7 +268,7 @@ describe('what nobody needs any more', () => {
     await expect
       .poll(() => expireUploads(platform).then(() => jane.upload(upload.id)), { timeout: 8000 })
       .toMatchObject({ status: 'expired' });
-    await removeBytes(platform);
+    await removeBytes(platform, 0);
     await expect.poll(() => bucket.contents()).not.toContainEqual(expect.stringMatching(`^${file.id}`));
     // Its own token is not valid any longer than the upload.
     expect((await head({ ...file, token: jane.token! })).status).toBe(410);
@@ -300,13 +300,13 @@ describe('what nobody needs any more', () => {
       status: 'cancelled',
       endedAt: new Date(),
     });
-    await removeBytes(platform);
+    await removeBytes(platform, 0);
     expect((await bucket.contents()).filter((key) => !/^foreign|-fedcba9876543210$/.test(key))).toEqual([]);
   });
 
   async function removeBytesOfCancelled(): Promise<void> {
     const { config } = platform;
     const patient = { ...config, uploads: { ...config.uploads, graceHours: 24 } };
-    await removeBytes({ ...platform, config: patient });
+    await removeBytes({ ...platform, config: patient }, 0);
   }
 });

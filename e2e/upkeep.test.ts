@@ -53,11 +53,11 @@ it('ends uploads that were not finished in time and removes their bytes, but nev
     problem: { code: 'UPLOAD_EXPIRED' },
   });
   expect((await jane.createFile(late, new Uint8Array(5), 'more')).status).toBeGreaterThanOrEqual(400);
-  expect(await removeBytes(platform)).toBe(1);
+  expect(await removeBytes(platform, 0)).toBe(1);
   expect(await isStored(half.headers.get('location'))).toBe(false);
   expect(await jane.upload(done.id)).toMatchObject({ status: 'received' });
   expect(await isStored(whole.headers.get('location'))).toBe(true);
-  expect(await removeBytes(platform)).toBe(0);
+  expect(await removeBytes(platform, 0)).toBe(0);
 });
 
 it('keeps the bytes of delivered and rejected uploads for the grace time, and those of failed ones for good', async () => {
@@ -67,13 +67,13 @@ it('keeps the bytes of delivered and rejected uploads for the grace time, and th
     locations.push((await jane.createFile(upload, new Uint8Array(5), status)).headers.get('location'));
     await platform.db('uploads').where({ id: upload.id }).update({ status, endedAt: new Date() });
   }
-  expect(await removeBytes(platform)).toBe(0);
+  expect(await removeBytes(platform, 0)).toBe(0);
   const beforeGrace = new Date(Date.now() - 2 * 3_600_000);
   await platform
     .db('uploads')
     .whereIn('status', ['delivered', 'rejected', 'failed'])
     .update({ endedAt: beforeGrace });
-  expect(await removeBytes(platform)).toBe(2);
+  expect(await removeBytes(platform, 0)).toBe(2);
   expect(await Promise.all(locations.map(isStored))).toEqual([false, false, true]);
 });
 
@@ -131,12 +131,12 @@ it('goes on with the other uploads when the bytes of one cannot be removed', asy
   const obstacle = (await objectOf(locations[0]!))!;
   await rm(obstacle);
   await mkdir(obstacle);
-  await removeBytes(platform);
+  await removeBytes(platform, 0);
   expect(await isStored(locations[1]!)).toBe(false);
   const emptied = await platform.db('uploads').whereIn('id', [stuck.id, fine.id]).orderBy('id');
   expect(emptied.map(({ bytesRemovedAt }) => bytesRemovedAt !== null)).toEqual([false, true]);
   await rm(obstacle, { recursive: true });
-  expect(await removeBytes(platform)).toBeGreaterThan(0);
+  expect(await removeBytes(platform, 0)).toBeGreaterThan(0);
 });
 
 it('goes on with the other uploads when one cannot be ended', async () => {

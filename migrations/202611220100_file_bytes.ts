@@ -23,6 +23,13 @@ export async function up(knex: Knex): Promise<void> {
     table.text('key').notNullable().unique();
     table.primary(['file_id', 'start']);
   });
+  // What arrived before lies in one object under the file's id. Files under way begin again: how much of them is on
+  // the disk was not written down.
+  await knex.raw(`UPDATE upload_files SET bytes_received = size WHERE status <> 'uploading'`);
+  await knex.raw(`
+    INSERT INTO file_segments (file_id, start, key)
+    SELECT f.id, 0, CAST(f.id AS text) FROM upload_files f JOIN uploads u ON u.id = f.upload_id
+    WHERE f.status <> 'uploading' AND f.size > 0 AND u.bytes_removed_at IS NULL`);
   await knex.raw('CREATE SEQUENCE file_lease_tokens');
   await knex.schema.createTable('file_leases', (table) => {
     table.uuid('file_id').primary().references('upload_files.id').onDelete('CASCADE');

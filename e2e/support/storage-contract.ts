@@ -38,16 +38,29 @@ export function itKeepsTheContract(name: string, settings: () => StorageSettings
       const file = newFile();
       const lengths = [1, 70_000, 5, 300_000, 65_536, 1 * MIB, 2];
       for (const length of lengths) {
-        // A new writer, which may not go on in an object of another one's.
-        await write(storage(), file, [length, 3 * length], { resume: false });
+        await write(storage(), file, [length, 3 * length]);
       }
       expect(file.segments.length).toBeGreaterThanOrEqual(lengths.length);
       await expectIntact(storage(), file);
     });
 
-    it('goes on where the last writer ended', async () => {
+    it('keeps what another has written from a writer that was given up and still writes', async () => {
       const file = newFile();
-      for (let i = 0; i < 10; i++) await write(storage(), file, [1000 * i + 1, 33]);
+      const slow = storage().write({ fileId: file.fileId, offset: 0 });
+      await slow.append([fileBytes(0, 1000)]);
+      file.segments.push(...(await slow.sync()));
+      file.size = 1000;
+      const idle = storage().write({ fileId: file.fileId, offset: 1000 });
+      const dropped = storage().write({ fileId: file.fileId, offset: 1000 });
+      await dropped.append([Buffer.alloc(500, 'x')]);
+      await write(storage(), file, [2000, 3000]);
+
+      for (const late of [slow, idle]) {
+        await late.append([Buffer.alloc(9 * MIB, 'x')]);
+        await late.sync();
+        await expectIntact(storage(), file);
+      }
+      for (const late of [slow, idle, dropped]) await late.close();
       await expectIntact(storage(), file);
     });
 
@@ -87,8 +100,8 @@ export function itKeepsTheContract(name: string, settings: () => StorageSettings
 
     it('reads and streams any range, many at once', async () => {
       const file = newFile();
-      await write(storage(), file, [300_000, 600_000], { resume: false });
-      await write(storage(), file, [MIB], { resume: false });
+      await write(storage(), file, [300_000, 600_000]);
+      await write(storage(), file, [MIB]);
       const stored = await openStoredFile(storage(), file.segments, file.size);
       await Promise.all(
         Array.from({ length: 60 }, async (_, i) => {
@@ -207,9 +220,8 @@ function newFile(): RecordedFile {
 }
 
 /** Appends and syncs runs of these lengths. */
-async function write(storage: ObjectStorage, file: RecordedFile, lengths: number[], { resume = true } = {}) {
-  const last = resume ? file.segments.at(-1) : undefined;
-  const writer = storage.write({ fileId: file.fileId, offset: file.size, last });
+async function write(storage: ObjectStorage, file: RecordedFile, lengths: number[]) {
+  const writer = storage.write({ fileId: file.fileId, offset: file.size });
   for (const length of lengths) {
     const half = length >> 1;
     await writer.append([fileBytes(file.size, half)]);

@@ -11,7 +11,7 @@ const { fileId, segments } = recorded;
 let { size } = recorded;
 
 for (;;) {
-  const writer = storage.write({ fileId, offset: size, last: segments.at(-1) });
+  const writer = storage.write({ fileId, offset: size });
   for (let syncs = 0; syncs < 5; syncs++) {
     let offset = size;
     for (let appends = Math.ceil(Math.random() * 5); appends > 0; appends--) {

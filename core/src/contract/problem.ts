@@ -29,6 +29,7 @@ export const PROBLEMS = {
   UPLOAD_NOT_OPEN: { status: 409, title: 'The upload no longer takes files' },
   UPLOAD_STATE_CONFLICT: { status: 409, title: 'Not possible in the present state' },
   OFFSET_CONFLICT: { status: 409, title: 'The offset does not match' },
+  CLIENT_ID_TAKEN: { status: 409, title: 'This clientId belongs to another file' },
   CHECKSUM_CONFLICT: { status: 409, title: 'The announced file does not match what arrived' },
   GONE: { status: 410, title: 'No longer there' },
   TUS_VERSION_REQUIRED: { status: 412, title: 'Tus-Resumable header needed' },

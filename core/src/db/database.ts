@@ -5,6 +5,7 @@ export type Database = Knex;
 /** A database or a transaction of it: what the repositories work on. */
 export type Queryable = Knex | Knex.Transaction;
 
+const LOCK_TIMEOUT_MS = 10_000;
 const INT8 = 20;
 const DATE = 1082;
 
@@ -51,7 +52,13 @@ export const prepared = (name: string) => ({ name: `relaypacs ${name}` });
 export function openDatabase(url: string, poolMax: number): Database {
   return knexFactory({
     client: 'pg',
-    connection: { connectionString: url, types, application_name: 'relaypacs' } as Knex.PgConnectionConfig,
+    connection: {
+      connectionString: url,
+      types,
+      application_name: 'relaypacs',
+      // A transaction that is stuck must not hold up everybody who needs one of its rows.
+      options: `-c lock_timeout=${LOCK_TIMEOUT_MS}`,
+    } as Knex.PgConnectionConfig,
     pool: { min: 0, max: poolMax, idleTimeoutMillis: 30_000 },
     acquireConnectionTimeout: 10_000,
     wrapIdentifier: (value, original) => original(value === '*' ? value : snake(value)),

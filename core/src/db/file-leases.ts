@@ -1,4 +1,3 @@
-import type { Segment } from '../storage/object-storage.js';
 import { prepared, type Queryable } from './database.js';
 import type { UploadFileRow } from './upload-files.js';
 
@@ -9,12 +8,10 @@ import type { UploadFileRow } from './upload-files.js';
 export interface LeaseRow {
   /** Rises with every lease of any file. */
   token: number;
-  /** True when the last holder had not given it back: its last writes may still be under way. */
+  /** True when the last holder had not given it back. */
   takenOver: boolean;
   /** The file as it is now. */
   file: Pick<UploadFileRow, 'id' | 'status' | 'size' | 'bytesReceived'>;
-  /** Where its last bytes lie. */
-  lastSegment: Segment | undefined;
 }
 
 interface LeaseRecord {
@@ -24,8 +21,6 @@ interface LeaseRecord {
   status: UploadFileRow['status'];
   size: number | null;
   bytesReceived: number;
-  lastStart: number | null;
-  lastKey: string | null;
 }
 
 /** NOTIFY channel; payloads are `wanted <fileId>` and `freed <fileId>`. */
@@ -60,28 +55,30 @@ export async function takeLease(
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
            AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = hashtextextended(CAST(held.holder AS text), 0))
      RETURNING file_id, token, xmax <> 0 AS taken_over
-     ) SELECT token, taken_over, f.id, f.status, f.size, f.bytes_received, s.start AS last_start, s.key AS last_key
-     FROM lease JOIN upload_files f ON f.id = lease.file_id LEFT JOIN LATERAL (
-       SELECT start, key FROM file_segments WHERE file_id = f.id ORDER BY start DESC LIMIT 1
-     ) s ON true`,
+     ) SELECT token, taken_over, f.id, f.status, f.size, f.bytes_received
+     FROM lease JOIN upload_files f ON f.id = lease.file_id`,
       { fileId, holder, seconds },
     )
     .options(prepared('take lease'));
   const [row] = rows;
   if (!row) return undefined;
-  const { token, takenOver, lastStart, lastKey, ...file } = row;
-  const lastSegment = lastStart === null || lastKey === null ? undefined : { start: lastStart, key: lastKey };
-  return { token, takenOver, file, lastSegment };
+  const { token, takenOver, ...file } = row;
+  return { token, takenOver, file };
 }
 
-/** Asks the holder to give the lease back: by a notification, and by a mark it finds when that gets lost. */
-export async function requestRelease(db: Queryable, fileId: string): Promise<void> {
-  await db.raw(
+/**
+ * Asks the holder to give the lease back: by a notification, and by a mark it finds when that gets lost.
+ *
+ * @returns false when nobody holds it any more
+ */
+export async function requestRelease(db: Queryable, fileId: string): Promise<boolean> {
+  const { rows }: { rows: unknown[] } = await db.raw(
     `WITH wanted AS (
        UPDATE file_leases SET release_requested_at = now() WHERE file_id = :fileId RETURNING file_id
      ) SELECT pg_notify(:channel, 'wanted ' || file_id) FROM wanted`,
     { fileId, channel: LEASE_CHANNEL },
   );
+  return rows.length > 0;
 }
 
 export interface RenewedLease {
@@ -90,12 +87,24 @@ export interface RenewedLease {
   releaseRequestedAt: Date | null;
 }
 
-/** Prolongs all leases of a process; those that are not among the answer are lost. */
-export async function renewLeases(db: Queryable, holder: string, seconds: number): Promise<RenewedLease[]> {
+/**
+ * Prolongs leases of a process; those that are not among the answer are lost. Others of the process, which it does not
+ * know of any more, run out.
+ */
+export async function renewLeases(
+  db: Queryable,
+  holder: string,
+  fileIds: readonly string[],
+  seconds: number,
+): Promise<RenewedLease[]> {
+  // Always locked in the same order, here and where they are released.
   const { rows }: { rows: RenewedLease[] } = await db.raw(
-    `UPDATE file_leases SET expires_at = now() + :seconds * interval '1 second'
-     WHERE holder = :holder RETURNING file_id, token, release_requested_at`,
-    { holder, seconds },
+    `WITH ours AS MATERIALIZED (
+       SELECT file_id FROM file_leases WHERE holder = :holder AND file_id = ANY(:fileIds)
+       ORDER BY file_id FOR UPDATE
+     ) UPDATE file_leases l SET expires_at = now() + :seconds * interval '1 second'
+     FROM ours WHERE l.file_id = ours.file_id RETURNING l.file_id, l.token, l.release_requested_at`,
+    { holder, fileIds: [...fileIds], seconds },
   );
   return rows;
 }
@@ -107,10 +116,15 @@ export async function releaseLeases(
 ): Promise<void> {
   await db
     .raw(
-      `WITH freed AS (
-       DELETE FROM file_leases l USING unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[])) AS mine (file_id, token)
-       WHERE l.file_id = mine.file_id AND l.token = mine.token RETURNING l.file_id, l.release_requested_at
-     ) SELECT pg_notify(:channel, 'freed ' || file_id) FROM freed WHERE release_requested_at IS NOT NULL`,
+      `WITH ours AS MATERIALIZED (
+         SELECT l.file_id FROM file_leases l
+         JOIN unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[])) AS mine (file_id, token)
+           ON l.file_id = mine.file_id AND l.token = mine.token
+         ORDER BY l.file_id FOR UPDATE OF l
+       ), freed AS (
+         DELETE FROM file_leases l USING ours WHERE l.file_id = ours.file_id
+         RETURNING l.file_id, l.release_requested_at
+       ) SELECT pg_notify(:channel, 'freed ' || file_id) FROM freed WHERE release_requested_at IS NOT NULL`,
       {
         fileIds: leases.map(({ fileId }) => fileId),
         tokens: leases.map(({ token }) => token),
@@ -118,4 +132,13 @@ export async function releaseLeases(
       },
     )
     .options(prepared('release leases'));
+}
+
+/** Gives back whatever lease a process has on a file: one it was given without hearing of it. */
+export async function releaseUnknown(db: Queryable, fileId: string, holder: string): Promise<void> {
+  await db.raw(
+    `WITH freed AS (DELETE FROM file_leases WHERE file_id = :fileId AND holder = :holder RETURNING file_id)
+     SELECT pg_notify(:channel, 'freed ' || file_id) FROM freed`,
+    { fileId, holder, channel: LEASE_CHANNEL },
+  );
 }

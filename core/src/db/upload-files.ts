@@ -153,24 +153,32 @@ export async function findFileWithUpload(db: Queryable, fileId: string): Promise
   return (await findFilesWithUploads(db, [fileId])).get(fileId);
 }
 
-export async function findUploadFileByClientId(
+/** The file of an upload that the client gave this id. */
+export async function findFileIdByClientId(
   db: Queryable,
   uploadId: string,
   clientId: string,
-): Promise<UploadFileRow | undefined> {
-  return db<UploadFileRow>('uploadFiles').where({ uploadId, clientId }).first();
+): Promise<string | undefined> {
+  const row = await db<UploadFileRow>('uploadFiles').where({ uploadId, clientId }).first('id');
+  return row?.id;
 }
 
-/** The same among the files an account sent without announcing an upload. */
-export async function findImplicitFileByClientId(
+/**
+ * The same among the files an account sent without announcing an upload: the newest, of those that may still reach the
+ * PACS or have.
+ */
+export async function findImplicitFileIdByClientId(
   db: Queryable,
   userId: string,
   clientId: string,
-): Promise<UploadFileRow | undefined> {
-  return db('uploadFiles as f')
+): Promise<string | undefined> {
+  const row = await db('uploadFiles as f')
     .join('uploads as u', 'u.id', 'f.uploadId')
     .where({ 'f.clientId': clientId, 'u.userId': userId, 'u.isImplicit': true })
-    .first('f.*');
+    .whereNotIn('u.status', ['cancelled', 'expired', 'rejected', 'failed'])
+    .orderBy('f.id', 'desc')
+    .first('f.id');
+  return row?.id;
 }
 
 /** In the order they were created; without slices that wait to be joined. */
@@ -273,12 +281,14 @@ export async function recordReceivedBytes(
   const segments = all.flatMap(({ fileId, segments }) => segments.map((segment) => ({ fileId, ...segment })));
   const { rows }: { rows: { id: string }[] } = await db
     .raw(
-      `WITH recorded AS (
+      `WITH held AS MATERIALIZED (
+       SELECT id FROM upload_files WHERE id = ANY(CAST(:fileIds AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+     ), recorded AS (
        UPDATE upload_files f SET bytes_received = r.end
        FROM unnest(CAST(:fileIds AS uuid[]), CAST(:tokens AS bigint[]), CAST(:froms AS bigint[]),
                    CAST(:tos AS bigint[])) AS r (file_id, token, start, "end"),
-            uploads u, file_leases l
-       WHERE f.id = r.file_id AND f.bytes_received = r.start AND f.status = 'uploading'
+            held, uploads u, file_leases l
+       WHERE f.id = r.file_id AND held.id = f.id AND f.bytes_received = r.start AND f.status = 'uploading'
          AND u.id = f.upload_id AND u.status IN ('created', 'uploading')
          AND l.file_id = f.id AND l.token = r.token
        RETURNING f.id

@@ -225,19 +225,23 @@ export async function listOverdueUploads(db: Queryable, limit: number): Promise<
 }
 
 /**
- * Ended uploads whose bytes nobody needs: at once when they were cancelled or expired, after the grace time when
+ * Ended uploads whose bytes nobody needs: soon when they were cancelled or expired, after the grace time when
  * they were delivered or rejected. Those of a failed upload stay, because the PACS does not have them.
  */
 export async function listUploadsToEmpty(
   db: Queryable,
-  graceHours: number,
+  { graceHours, settleSeconds }: { graceHours: number; settleSeconds: number },
   limit: number,
 ): Promise<UploadRow[]> {
   return db<UploadRow>('uploads')
     .whereNull('bytesRemovedAt')
     .where((ended) =>
       ended
-        .whereIn('status', ['cancelled', 'expired'])
+        .where((over) =>
+          over
+            .whereIn('status', ['cancelled', 'expired'])
+            .whereRaw(`ended_at <= now() - ? * interval '1 second'`, [settleSeconds]),
+        )
         .orWhere((kept) =>
           kept
             .whereIn('status', ['delivered', 'rejected'])

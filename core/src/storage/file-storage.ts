@@ -31,7 +31,6 @@ export class FileStorage implements ObjectStorage {
   }
 
   write(options: WriterOptions): SegmentWriter {
-    if (options.last) this.file(options.last.key);
     return new FileWriter({ ...options, directory: this.directory, fsync: this.fsync });
   }
 

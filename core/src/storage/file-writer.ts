@@ -1,6 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { ObjectMissing, type Segment, type SegmentWriter, type WriterOptions } from './object-storage.js';
+import type { Segment, SegmentWriter, WriterOptions } from './object-storage.js';
 import { newSegmentKey } from './segment-key.js';
 
 export interface FileWriterOptions extends WriterOptions {
@@ -11,21 +11,18 @@ export interface FileWriterOptions extends WriterOptions {
 }
 
 /**
- * Writes into one file of a folder: that of the last segment, or else a new one. Always at an explicit position, so
- * that what a discarded try left behind is overwritten.
+ * Writes into one new file of a folder. Always at an explicit position, so that what a discarded try left behind is
+ * overwritten.
  */
 export class FileWriter implements SegmentWriter {
   private readonly directory: string;
   private readonly fsync: boolean;
   private readonly segment: Segment;
-  /** Whether our segment is a new one that nobody was told of yet. */
-  private unannounced: boolean;
-  private created = false;
   private handle: FileHandle | undefined;
   /** Where the next byte goes in the object. */
-  private position: number;
-  /** Up to here the object is durable. */
-  private synced: number;
+  private position = 0;
+  /** Up to here the object is durable. While it is 0, nobody was told of the object. */
+  private synced = 0;
   /** Why a sync failed. The system may have dropped those bytes, so that a second try proves nothing. */
   private failure: { reason: unknown } | undefined;
   private queue: Promise<unknown> = Promise.resolve();
@@ -33,10 +30,7 @@ export class FileWriter implements SegmentWriter {
   constructor(options: FileWriterOptions) {
     this.directory = options.directory;
     this.fsync = options.fsync;
-    this.unannounced = options.last === undefined;
-    this.segment = options.last ?? { start: options.offset, key: newSegmentKey(options.fileId) };
-    this.position = options.offset - this.segment.start;
-    this.synced = this.position;
+    this.segment = { start: options.offset, key: newSegmentKey(options.fileId) };
   }
 
   append(chunks: readonly Uint8Array[]): Promise<void> {
@@ -44,7 +38,7 @@ export class FileWriter implements SegmentWriter {
       this.refuseAfterFailure();
       const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       if (length === 0) return;
-      this.handle ??= await this.openFile();
+      this.handle ??= await open(this.file(), 'wx', 0o600);
       await writeAll(this.handle, chunks, length, this.position);
       this.position += length;
     });
@@ -54,9 +48,10 @@ export class FileWriter implements SegmentWriter {
     return this.inTurn(async () => {
       this.refuseAfterFailure();
       if (this.position === this.synced) return [];
+      const begun = this.synced === 0 ? [this.segment] : [];
       try {
         if (this.fsync) {
-          const name = this.unannounced ? syncDirectory(this.directory) : undefined;
+          const name = begun.length > 0 ? syncDirectory(this.directory) : undefined;
           await Promise.all([this.handle?.datasync(), name]);
         }
       } catch (reason) {
@@ -64,8 +59,6 @@ export class FileWriter implements SegmentWriter {
         throw reason;
       }
       this.synced = this.position;
-      const begun = this.unannounced ? [this.segment] : [];
-      this.unannounced = false;
       return begun;
     });
   }
@@ -82,9 +75,7 @@ export class FileWriter implements SegmentWriter {
       const handle = this.handle;
       this.handle = undefined;
       await handle?.close();
-      if (!this.created || !this.unannounced) return;
-      this.created = false;
-      await rm(this.file(), { force: true });
+      if (handle && this.synced === 0) await rm(this.file(), { force: true });
     });
   }
 
@@ -101,21 +92,6 @@ export class FileWriter implements SegmentWriter {
 
   private file(): string {
     return path.join(this.directory, this.segment.key);
-  }
-
-  private async openFile(): Promise<FileHandle> {
-    if (this.unannounced) {
-      const handle = await open(this.file(), 'wx', 0o600);
-      this.created = true;
-      return handle;
-    }
-    const handle = await open(this.file(), 'r+').catch((error: NodeJS.ErrnoException) => {
-      throw error.code === 'ENOENT' ? new ObjectMissing(this.segment.key) : error;
-    });
-    const { size } = await handle.stat();
-    if (size >= this.position) return handle;
-    await handle.close();
-    throw new ObjectMissing(this.segment.key);
   }
 }
 

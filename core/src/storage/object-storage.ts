@@ -39,8 +39,9 @@ export interface Segment {
 }
 
 /**
- * Writes the bytes of a file from a certain offset on. Nothing counts before {@link sync} has resolved and its
- * segments are recorded; bytes that are recorded are never written to again.
+ * Writes the bytes of a file from a certain offset on, into new objects. Nothing counts before {@link sync} has
+ * resolved and its segments are recorded; bytes that are recorded are never overwritten. An object is written by one
+ * writer only, and never again once that is closed: a writer that was given up and is only slow harms nobody.
  */
 export interface SegmentWriter {
   /**
@@ -66,11 +67,6 @@ export interface WriterOptions {
   fileId: string;
   /** Where the next byte goes in the file. */
   offset: number;
-  /**
-   * The file's last segment, when nobody else can be writing to it any more: a storage that can append goes on in
-   * its object. Undefined begins a new object.
-   */
-  last?: Segment | undefined;
 }
 
 /** Where uploaded bytes lie: objects under keys of our own, each a piece of an uploaded file. */

@@ -62,8 +62,9 @@ const UNAVAILABLE = new Set([
   'EPIPE',
   '57P01',
   '57P03',
-  // Two transactions waited for each other, and this one was ended.
+  // Two transactions waited for each other, or one for too long, and this one was ended.
   '40P01',
+  '55P03',
   '53300',
   '08006',
 ]);

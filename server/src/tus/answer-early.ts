@@ -10,6 +10,8 @@ const LINGER_MS = 2000;
  */
 export function answerEarly(req: IncomingMessage, res: ServerResponse, status: number): void {
   res.setHeader('Connection', 'close');
+  // Or the answer would only be complete with the end of the connection.
+  if (status !== 204) res.setHeader('Content-Length', '0');
   res.writeHead(status);
   res.flushHeaders();
   const close = () => {

@@ -1,10 +1,8 @@
-import type { Database, Queryable } from '@relaypacs/core/db/database.js';
+import type { Database } from '@relaypacs/core/db/database.js';
 import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   deleteUploadFiles,
-  findImplicitFileByClientId,
-  findUploadFileByClientId,
   insertFileThatFits,
   insertUploadFile,
   listUnfinishedFiles,
@@ -17,6 +15,7 @@ import { changeUploadStatus, insertUpload, lockUpload, type UploadRow } from '@r
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { FileMetadata } from './metadata.js';
+import { findEarlierCreation } from './repeated-creation.js';
 import type { TusRequest } from './tus-request.js';
 
 /** Room for creations that are sent twice. */
@@ -107,17 +106,6 @@ export async function beginImplicit(
   return upload;
 }
 
-/** The file an earlier try of this creation made, by the id the client chose for it. */
-export async function findEarlierCreation(
-  db: Queryable,
-  request: Pick<TusRequest, 'implicit' | 'upload' | 'actor'>,
-  clientId: string,
-): Promise<UploadFileRow | undefined> {
-  return request.implicit
-    ? findImplicitFileByClientId(db, request.actor.userId, clientId)
-    : findUploadFileByClientId(db, request.upload.id, clientId);
-}
-
 /**
  * Records a new file of an upload before any byte of it is written.
  *
@@ -153,7 +141,8 @@ async function createFileAlone(
   if (!upload || !takesFiles(upload.status)) {
     throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload takes no more files. What has arrived is safe.');
   }
-  if (clientId !== undefined && (await findEarlierCreation(unit.trx, request, clientId))) {
+  const size = file.size ?? undefined;
+  if (clientId !== undefined && (await findEarlierCreation(unit.trx, request, clientId, size))) {
     throw new HttpProblem('FILE_LOCKED', 'This file is being created by another request. Try again.');
   }
   const totals = (await sumUploadFiles(unit.trx, [upload.id])).get(upload.id);

@@ -3,10 +3,10 @@ import { type Response as ExpressResponse, type RequestHandler, Router } from 'e
 import type { Guards } from '../auth/authenticate.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import type { RemoveBytes } from '../uploads/unneeded-bytes.js';
-import { authorizeTus } from './access.js';
+import { assertTakesBytes, authorizeTus } from './access.js';
 import { answerEarly } from './answer-early.js';
 import { CHECKSUM_ALGORITHMS } from './checksum.js';
-import { createFile, findEarlierCreation } from './create-file.js';
+import { createFile } from './create-file.js';
 import { deleteFile } from './delete-file.js';
 import { drain } from './drain.js';
 import { fileUrl, TusEngine } from './engine.js';
@@ -18,6 +18,7 @@ import { readFileMetadata } from './metadata.js';
 import type { OpenFile } from './open-file.js';
 import { createPacing } from './pacing.js';
 import { isFinalCreation, overrideMethod, requireProtocol, slicesNamed } from './protocol.js';
+import { findEarlierCreation } from './repeated-creation.js';
 import { SegmentStore } from './segment-store.js';
 import { TusMetrics } from './tus-metrics.js';
 import { rememberTusRequest, type TusRequest, tusRequestOf } from './tus-request.js';
@@ -86,19 +87,17 @@ export function createTusEndpoint({
   };
 
   /** A creation that was answered before, whose answer got lost: goes on with the file it made. */
-  const repeatCreation: RequestHandler = async (req, _res, next) => {
+  const repeatCreation: RequestHandler = async (req, res, next) => {
     const request = tusRequestOf(req);
     const { clientId } = readFileMetadata(request.tusMetadata ?? undefined);
-    const file = clientId === undefined ? undefined : await findEarlierCreation(db, request, clientId);
-    if (!file) return next();
-    if (file.size !== null && Number(req.get('upload-length')) !== file.size) {
-      throw new HttpProblem(
-        'CHECKSUM_CONFLICT',
-        'This clientId belongs to a file of another size. Choose a new one.',
-      );
-    }
-    rememberTusRequest(req, { ...request, file });
-    next();
+    if (clientId === undefined) return next();
+    const length = req.get('upload-length');
+    const size = length === undefined ? undefined : Number(length);
+    const found = await findEarlierCreation(db, request, clientId, size);
+    if (!found) return next();
+    assertTakesBytes(found.upload);
+    rememberTusRequest(req, { ...request, ...found, implicit: undefined });
+    describeFile(req, res, next);
   };
 
   /** What the engine does not say by itself. */

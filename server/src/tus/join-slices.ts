@@ -15,10 +15,11 @@ import { changeUploadStatus, lockUpload, lockUploadsOfFiles } from '@relaypacs/c
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 import { assertTakesBytes } from './access.js';
-import { assertFits, beginImplicit, findEarlierCreation, holdCreation } from './create-file.js';
+import { assertFits, beginImplicit, holdCreation } from './create-file.js';
 import { TUS_PATH } from './engine.js';
 import { type FinishedFile, receiveFile } from './finish-file.js';
 import type { FileMetadata } from './metadata.js';
+import { findEarlierCreation } from './repeated-creation.js';
 import type { TusRequest } from './tus-request.js';
 
 /** The ids of the slices a join names by their URLs, absolute or relative (tus, Concatenation). */
@@ -73,21 +74,9 @@ async function findEarlierJoin(
 ): Promise<string | undefined> {
   const joined = await findJoinedFile(db, ids);
   const found = joined && (await findFileWithUpload(db, joined.id));
-  return found?.upload.userId === actor.userId ? found.file.id : undefined;
-}
-
-/** The file that has the client's id already, because the client has sent all its slices again. */
-async function findSameFile(
-  db: Queryable,
-  request: TusRequest,
-  clientId: string | undefined,
-  size: number,
-): Promise<string | undefined> {
-  const file = clientId === undefined ? undefined : await findEarlierCreation(db, request, clientId);
-  if (file && (file.status === 'uploading' || file.size !== size)) {
-    throw new HttpProblem('CHECKSUM_CONFLICT', 'This clientId belongs to another file. Choose a new one.');
-  }
-  return file?.id;
+  if (found?.upload.userId !== actor.userId) return undefined;
+  assertTakesBytes(found.upload);
+  return found.file.id;
 }
 
 export interface JoinedFile extends FinishedFile {
@@ -120,8 +109,11 @@ export async function joinSlices(
     const slices = await readSlices(unit, ids, request);
     const size = slices.reduce((sum, slice) => sum + slice.bytesReceived, 0);
     if (implicit && metadata.clientId !== undefined) await holdCreation(unit, actor, metadata.clientId);
-    const same = await findSameFile(unit.trx, request, metadata.clientId, size);
-    if (same !== undefined) return { fileId: same, abandoned: [], problem: undefined };
+    // The client may have sent all its slices again.
+    const { clientId } = metadata;
+    const same =
+      clientId === undefined ? undefined : await findEarlierCreation(unit.trx, request, clientId, size);
+    if (same) return { fileId: same.file.id, abandoned: [], problem: undefined };
     const upload = implicit
       ? await beginImplicit(unit, { ...request, implicit }, metadata.clientId)
       : announced;

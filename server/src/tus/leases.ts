@@ -4,6 +4,7 @@ import {
   LEASE_CHANNEL,
   type LeaseRow,
   releaseLeases,
+  releaseUnknown,
   renewLeases,
   requestRelease,
   takeLease,
@@ -96,7 +97,7 @@ export class Leases<Resource extends LeasedResource> {
   private readonly db: Database;
   private readonly logger: Logger;
   private readonly held = new Map<string, Held<Resource>>();
-  private readonly hopeful = new Map<string, Set<() => void>>();
+  private readonly waitingElsewhere = new Map<string, Set<() => void>>();
   private readonly renewal: NodeJS.Timeout;
   private readonly releaseRow: (lease: { fileId: string; token: number }) => Promise<unknown>;
   private listener: PostgresListener | undefined;
@@ -125,8 +126,9 @@ export class Leases<Resource extends LeasedResource> {
       name: 'relaypacs leases',
       logger,
       receive: (payload) => leases.notice(payload),
+      // Shared: the connection before may not have ended everywhere when this one is made.
       prepare: (client) =>
-        client.query(`SELECT pg_advisory_lock(${holderLock.replace('?', '$1')})`, [leases.holder]),
+        client.query(`SELECT pg_advisory_lock_shared(${holderLock.replace('?', '$1')})`, [leases.holder]),
     });
     return leases;
   }
@@ -158,6 +160,8 @@ export class Leases<Resource extends LeasedResource> {
       await this.passOn(fileId, held, false);
       throw error;
     }
+    // Those who wait told only the request before.
+    if (held.waiting.length > 0) stop();
     return {
       row: held.row as LeaseRow,
       from,
@@ -192,7 +196,7 @@ export class Leases<Resource extends LeasedResource> {
   private async take(fileId: string, held: Held<Resource>, deadline: number): Promise<LeaseOrigin> {
     for (let waited = false; ; waited = true) {
       const wasOurs = held.row !== undefined;
-      const freed = this.hopeFor(fileId);
+      const freed = this.awaitFreed(fileId);
       try {
         const begun = performance.now();
         held.row = await takeLease(this.db, fileId, this.holder, LEASE_SECONDS).catch(noSuchFile);
@@ -203,8 +207,7 @@ export class Leases<Resource extends LeasedResource> {
         if (held.row) return waited ? 'elsewhere' : 'free';
         const left = deadline - performance.now();
         if (left <= 0) throw busy();
-        await requestRelease(this.db, fileId);
-        await freed.within(Math.min(left, RETRY_MS));
+        if (await requestRelease(this.db, fileId)) await freed.within(Math.min(left, RETRY_MS));
       } finally {
         freed.forget();
       }
@@ -212,13 +215,13 @@ export class Leases<Resource extends LeasedResource> {
   }
 
   /** Waits for the notification that a file was given back; begun before asking, so that none is missed. */
-  private hopeFor(fileId: string): { within(ms: number): Promise<void>; forget(): void } {
+  private awaitFreed(fileId: string): { within(ms: number): Promise<void>; forget(): void } {
     let resolve = () => {};
     const promise = new Promise<void>((done) => {
       resolve = done;
     });
-    const others = this.hopeful.get(fileId) ?? new Set();
-    this.hopeful.set(fileId, others.add(resolve));
+    const others = this.waitingElsewhere.get(fileId) ?? new Set();
+    this.waitingElsewhere.set(fileId, others.add(resolve));
     let timer: NodeJS.Timeout | undefined;
     return {
       within(ms) {
@@ -228,21 +231,27 @@ export class Leases<Resource extends LeasedResource> {
       forget: () => {
         clearTimeout(timer);
         others.delete(resolve);
-        if (others.size === 0) this.hopeful.delete(fileId);
+        if (others.size === 0) this.waitingElsewhere.delete(fileId);
       },
     };
   }
 
   private notice(payload: string): void {
     const [what, fileId = ''] = payload.split(' ');
-    if (what === 'freed') for (const resolve of this.hopeful.get(fileId) ?? []) resolve();
+    if (what === 'freed') for (const resolve of this.waitingElsewhere.get(fileId) ?? []) resolve();
     if (what === 'wanted') this.wanted(fileId);
   }
 
   /** Another server waits for the file. */
   private wanted(fileId: string): void {
     const held = this.held.get(fileId);
-    if (!held?.row) return;
+    if (!held) {
+      // A lease that was given to this process and could not be given back, or of which it never heard.
+      releaseUnknown(this.db, fileId, this.holder).catch(() => {});
+      return;
+    }
+    // We are among those who want it.
+    if (!held.row) return;
     held.wantedElsewhere = true;
     if (held.busy) held.stop?.();
     else void this.letGo(fileId, held);
@@ -278,7 +287,9 @@ export class Leases<Resource extends LeasedResource> {
     held.wantedElsewhere = false;
     try {
       await held.closeResource();
-      if (row) await this.releaseRow({ fileId, token: row.token });
+      if (!row) return;
+      const lease = { fileId, token: row.token };
+      await this.releaseRow(lease).catch(() => this.releaseRow(lease));
     } catch (error) {
       this.logger.warn('A file was not given back; its lease runs out', { error, fileId });
     }
@@ -287,15 +298,16 @@ export class Leases<Resource extends LeasedResource> {
   private async renew(): Promise<void> {
     if (this.held.size === 0) return;
     const begun = performance.now();
+    const asked = [...this.held].map(([fileId, held]) => ({ fileId, held, token: held.row?.token }));
     try {
-      const rows = new Map(
-        (await renewLeases(this.db, this.holder, LEASE_SECONDS)).map((row) => [row.fileId, row]),
-      );
-      for (const [fileId, held] of this.held) {
-        // Taken after the question was asked.
-        if (!held.row || held.validUntil >= begun + LEASE_SECONDS * 1000) continue;
+      const fileIds = asked.map(({ fileId }) => fileId);
+      const renewed = await renewLeases(this.db, this.holder, fileIds, LEASE_SECONDS);
+      const rows = new Map(renewed.map((row) => [row.fileId, row]));
+      for (const { fileId, held, token } of asked) {
+        // Given back, or taken anew, since the question was asked.
+        if (token === undefined || held.row?.token !== token) continue;
         const row = rows.get(fileId);
-        if (row?.token === held.row.token) {
+        if (row?.token === token) {
           held.validUntil = begun + LEASE_SECONDS * 1000;
           if (row.releaseRequestedAt) this.wanted(fileId);
         } else {

@@ -29,16 +29,12 @@ export class OpenFile {
   private readonly writer: SegmentWriter;
   private pending = 0;
 
-  constructor(deps: OpenFileDeps, { token, takenOver, file, lastSegment }: LeaseRow) {
+  constructor(deps: OpenFileDeps, { token, file }: LeaseRow) {
     this.deps = deps;
     this.row = { ...file };
     this.leaseToken = token;
-    this.writer = deps.storage.write({
-      fileId: file.id,
-      offset: file.bytesReceived,
-      // The last holder's writes may still be under way: its object is left alone.
-      last: takenOver ? undefined : lastSegment,
-    });
+    // A new object: the last holder may only have been slow, and still be writing to its own.
+    this.writer = deps.storage.write({ fileId: file.id, offset: file.bytesReceived });
   }
 
   /** Bytes appended that are not acknowledged yet. */
