@@ -24,7 +24,8 @@ const VARIABLES = {
   },
   DATABASE_URL: {
     default: 'embedded PostgreSQL',
-    meaning: '`postgres://user:password@host:5432/database`.',
+    meaning:
+      '`postgres://user:password@host:5432/database`. A pooler in between must keep sessions (LISTEN and advisory locks are used): PgBouncer in transaction mode does not.',
     secret: true,
   },
   DATABASE_POOL_MAX: { default: '10', meaning: 'Most database connections of one process.' },

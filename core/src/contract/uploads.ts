@@ -65,12 +65,15 @@ export type CreateUploadRequest = z.input<typeof CreateUploadRequestSchema>;
 /** What the server reads from it. */
 export type UploadAnnouncement = z.output<typeof CreateUploadRequestSchema>;
 
+/** Stands for the patient's name until the files have told it. */
+export const UNNAMED_PATIENT = 'Unknown';
+
 /**
  * What `Upload-Metadata` may say of a file that any tus client sends without announcing an upload. The file's own
  * headers tell the rest, so everything is optional.
  */
 export const ImplicitUploadSchema = z.object({
-  patientName: line(256).default('Unknown'),
+  patientName: line(256).default(UNNAMED_PATIENT),
   studyDate: DateSchema.optional(),
   modality: ModalitySchema.default('OT'),
   serviceLevel: z.enum(SERVICE_LEVELS).default('routine'),

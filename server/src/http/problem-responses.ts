@@ -22,6 +22,8 @@ export function problemBody(problem: HttpProblem, requestId: string): Problem {
 export function sendProblem(res: Response, problem: HttpProblem): void {
   const body = problemBody(problem, res.locals.requestId);
   res.status(problem.status);
+  // Not among the statuses Node knows a phrase for (tus, Checksum).
+  if (problem.status === 460) res.statusMessage = 'Checksum Mismatch';
   if (problem.status === 503 && !res.hasHeader('Retry-After')) res.setHeader('Retry-After', '5');
   if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Bearer');
   res.setHeader('Cache-Control', 'no-store');

@@ -1,6 +1,6 @@
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { deleteUploadFiles } from '@relaypacs/core/db/upload-files.js';
-import { announceUpload, lockUpload } from '@relaypacs/core/db/uploads.js';
+import { announceUpload, changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { TusRequest } from './tus-request.js';
@@ -13,7 +13,7 @@ import type { TusRequest } from './tus-request.js';
  */
 export async function deleteFile(
   transact: Transact,
-  { upload: found }: Pick<TusRequest, 'upload'>,
+  { upload: found, actor }: Pick<TusRequest, 'upload' | 'actor'>,
   fileId: string,
 ): Promise<string[]> {
   return transact(async (unit) => {
@@ -22,7 +22,9 @@ export async function deleteFile(
       throw new HttpProblem('UPLOAD_NOT_OPEN', 'The upload is complete; its files can no longer be removed.');
     }
     const keys = await deleteUploadFiles(unit.trx, [fileId]);
-    announceUpload(unit, upload);
+    // An upload that nobody announced is its file.
+    if (upload.isImplicit) await changeUploadStatus(unit, { uploadId: upload.id, to: 'cancelled', actor });
+    else announceUpload(unit, upload);
     return keys;
   });
 }

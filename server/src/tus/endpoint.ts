@@ -82,7 +82,10 @@ export function createTusEndpoint({
     request.body.abandon();
     await drain(req);
     if (!req.complete) res.setHeader('Connection', 'close');
-    if (answer.problem) throw answer.problem;
+    if (answer.problem) {
+      res.removeHeader('Upload-Expires');
+      throw withOffset(answer.problem, request);
+    }
     res.status(answer.status).end();
   };
 
@@ -167,13 +170,24 @@ export function createTusEndpoint({
     res.setHeader('Allow', 'OPTIONS, POST, HEAD, PATCH, DELETE');
     throw new HttpProblem(
       'METHOD_NOT_ALLOWED',
-      'Files are sent here by the tus protocol and cannot be read back.',
+      'Files are sent here by the tus protocol (POST, HEAD, PATCH, DELETE); they cannot be read back or replaced.',
     );
   });
   routes.use(() => {
     throw notFound('file');
   });
   return routes;
+}
+
+/** An offset that is not right: says which is. */
+function withOffset(problem: Error, { lease, file }: TusRequest): Error {
+  if (!(problem instanceof HttpProblem) || problem.code !== 'OFFSET_CONFLICT') return problem;
+  const offset = (lease?.resource?.row ?? file)?.bytesReceived;
+  return new HttpProblem(
+    'OFFSET_CONFLICT',
+    `The file ends at ${offset} here, and what has arrived is safe. Ask with HEAD and go on from there.`,
+    { offset },
+  );
 }
 
 const FORWARDED = /^(tus-|upload-|location$|cache-control$)/;

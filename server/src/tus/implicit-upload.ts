@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Config } from '@relaypacs/core/config.js';
+import { UNNAMED_PATIENT } from '@relaypacs/core/contract/uploads.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import { dedupeKey } from '../uploads/dedupe-key.js';
@@ -33,7 +34,7 @@ export function newImplicitUpload(
   const study = readStudyMetadata(tusMetadata);
   const now = new Date();
   const studyDate = study.studyDate ?? now.toISOString().slice(0, 10);
-  const isNamed = study.patientName !== 'Unknown';
+  const isNamed = study.patientName !== UNNAMED_PATIENT;
   return {
     id: newId(),
     userId,

@@ -59,7 +59,7 @@ function assertPatch(req: Request): void {
   if (req.get('content-type') !== 'application/offset+octet-stream') {
     throw new HttpProblem(
       'UNSUPPORTED_MEDIA_TYPE',
-      'A PATCH needs Content-Type: application/offset+octet-stream.',
+      'A PATCH needs Content-Type: application/offset+octet-stream. Nothing was changed.',
     );
   }
   const offset = req.get('upload-offset');
@@ -92,7 +92,10 @@ export const requireProtocol: RequestHandler = (req, res, next) => {
   res.setHeader('Tus-Resumable', VERSION);
   if (req.get('tus-resumable') !== VERSION) {
     res.setHeader('Tus-Version', VERSION);
-    throw new HttpProblem('TUS_VERSION_REQUIRED', `Send the header Tus-Resumable: ${VERSION}.`);
+    throw new HttpProblem(
+      'TUS_VERSION_REQUIRED',
+      `Send the header Tus-Resumable: ${VERSION}; no other version is understood. Nothing was changed.`,
+    );
   }
   if (req.method === 'POST') assertCreation(req);
   if (req.method === 'PATCH') assertPatch(req);

@@ -1,10 +1,11 @@
-import type {
-  InstanceCounts,
-  Study,
-  UploadDetail,
-  UploadFile,
-  UploadProblem,
-  UploadSummary,
+import {
+  type InstanceCounts,
+  type Study,
+  UNNAMED_PATIENT,
+  type UploadDetail,
+  type UploadFile,
+  type UploadProblem,
+  type UploadSummary,
 } from '@relaypacs/core/contract/uploads.js';
 import { listAuditEvents } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
@@ -67,6 +68,31 @@ function problemOf(
   };
 }
 
+type Described = Pick<
+  UploadRow,
+  | 'patientName'
+  | 'patientId'
+  | 'patientBirthDate'
+  | 'patientSex'
+  | 'studyDate'
+  | 'modality'
+  | 'studyDescription'
+>;
+
+/** Whose study it is: what was announced, or where nobody said, what the files tell. */
+function describe(row: UploadRow, [study]: readonly StudyRow[]): Described {
+  if (!row.isImplicit || row.patientName !== UNNAMED_PATIENT || !study) return row;
+  return {
+    patientName: study.patientName ?? row.patientName,
+    patientId: study.patientId,
+    patientBirthDate: study.patientBirthDate,
+    patientSex: study.patientSex,
+    studyDate: study.studyDate ?? row.studyDate,
+    modality: study.modalities[0] ?? row.modality,
+    studyDescription: study.studyDescription,
+  };
+}
+
 function presentSummary(
   row: UploadRow,
   files: FileTotals | undefined,
@@ -74,20 +100,21 @@ function presentSummary(
   progress: Progress,
 ): UploadSummary {
   const delivered = row.status === 'delivered';
+  const named = describe(row, studies);
   return {
     id: row.id,
     userId: row.userId,
     status: row.status,
     waitingFor: studies.some((study) => study.waitingFor === 'pacs') ? 'pacs' : null,
     serviceLevel: row.serviceLevel,
-    patientName: row.patientName,
-    patientId: row.patientId,
-    patientBirthDate: row.patientBirthDate,
-    patientSex: row.patientSex,
-    studyDate: row.studyDate,
-    modality: row.modality,
+    patientName: named.patientName,
+    patientId: named.patientId,
+    patientBirthDate: named.patientBirthDate,
+    patientSex: named.patientSex,
+    studyDate: named.studyDate,
+    modality: named.modality,
     studyInstanceUid: row.studyInstanceUid,
-    studyDescription: row.studyDescription,
+    studyDescription: named.studyDescription,
     clinicalHistory: row.clinicalHistory,
     fileCount: row.fileCount,
     totalBytes: row.totalBytes,

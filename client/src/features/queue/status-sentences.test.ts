@@ -91,7 +91,7 @@ it('asks to keep the page open only where the study is being sent', () => {
   const half = { ...facts, status: 'uploading', fileCount: 40, filesReceived: 4 } as const;
   expect(statusWords(half, true).sentence).toMatch(/^4 of 40 files have arrived\. Keep RelayPACS open/);
   expect(statusWords(half).sentence).toMatch(
-    /^4 of 40 files have arrived and are safe until .*15 Jan 2026.*choose the same files again on the Send page/,
+    /^4 of 40 files have arrived\. What has arrived is safe until .*15 Jan 2026.*choose the same files again on the Send page/,
   );
   expect(statusWords({ ...half, status: 'created' }).sentence).not.toMatch(/Keep RelayPACS open/);
 });

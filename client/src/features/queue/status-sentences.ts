@@ -71,7 +71,7 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
         label,
         sentence: sendingHere
           ? `${arrived}. Keep RelayPACS open on the device that sends it, until all are here.`
-          : `${arrived} and ${filesReceived === 1 ? 'is' : 'are'} safe until ${until}. ${CONTINUE}`,
+          : `${arrived}. What has arrived is safe until ${until}. ${CONTINUE}`,
       };
     case 'received':
       return {
