@@ -18,7 +18,6 @@ export function batched<Item, Result>(
   let running = false;
 
   async function runAll(): Promise<void> {
-    running = true;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, most);
       waiting = waiting.slice(most);
@@ -35,6 +34,9 @@ export function batched<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (!running) void runAll();
+      if (running) return;
+      running = true;
+      // With those that come in the same turn of the event loop.
+      setImmediate(runAll);
     });
 }
