@@ -1,14 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { findBrokenAuditLink, SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { claim, holdsClaim, releaseClaim } from '@relaypacs/core/db/claims.js';
 import { type Database, openDatabase } from '@relaypacs/core/db/database.js';
+import { releaseLeases, renewLeases, takeLease } from '@relaypacs/core/db/file-leases.js';
 import { newId } from '@relaypacs/core/db/ids.js';
+import { insertUploadFile } from '@relaypacs/core/db/new-upload-files.js';
 import { createTransact, type Transact } from '@relaypacs/core/db/unit-of-work.js';
+import { findUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { changeUploadStatus, findUpload, insertUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { insertUser } from '@relaypacs/core/db/users.js';
 import { StatusChangeRefused } from '@relaypacs/core/domain/upload-status.js';
+import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
+import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
+import { createUploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import knexFactory from 'knex';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
@@ -100,6 +108,74 @@ describe('the database', () => {
   });
 });
 
+describe('files from before their segments were recorded', () => {
+  it('are read byte for byte; only those whose bytes are still there, and only what had arrived', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'relaypacs-migrations-'));
+    const old = await startEmbeddedPostgres({ dataDir: folder });
+    const knex = knexFactory(knexConfig(old.url));
+    const migrated = openDatabase(old.url, 2);
+    try {
+      let last: string | undefined;
+      while (last !== '202611210500_job_outbox.ts') {
+        const [, names]: [number, string[]] = await knex.migrate.up();
+        last = names[0];
+      }
+      const content = randomBytes(300_000);
+      const ofUser = { id: newId(), username: 'jane', email: 'jane@example.org', password_hash: '-' };
+      await knex('users').insert({ ...ofUser, role: 'Clinician', status: 'active' });
+      const addFile = async (status: string, size: number, upload: Record<string, unknown>) => {
+        const [uploadId, fileId] = [newId(), newId()];
+        await knex('uploads').insert({
+          id: uploadId,
+          user_id: ofUser.id,
+          service_level: 'stat',
+          patient_name: 'Doe^Jane',
+          study_date: '2026-01-02',
+          modality: 'CT',
+          file_count: 1,
+          total_bytes: size,
+          dedupe_key: Buffer.alloc(32),
+          expires_at: new Date(Date.now() + 3_600_000),
+          ...upload,
+        });
+        await knex('upload_files').insert({ id: fileId, upload_id: uploadId, filename: 'a', status, size });
+        return fileId;
+      };
+      const received = await addFile('received', content.length, { status: 'received' });
+      const empty = await addFile('received', 0, { status: 'received' });
+      const underWay = await addFile('uploading', content.length, { status: 'uploading' });
+      const removed = await addFile('accepted', content.length, {
+        status: 'delivered',
+        bytes_removed_at: new Date(),
+      });
+      const directory = path.join(folder, 'storage');
+      await mkdir(directory);
+      await writeFile(path.join(directory, received), content);
+      await writeFile(path.join(directory, underWay), content.subarray(0, 1000));
+
+      expect((await migrate(old.url))[0]).toBe('202611220100_file_bytes.ts');
+
+      const files = createUploadedFiles(migrated, new FileStorage({ directory, fsync: false }));
+      const read = async (fileId: string) => {
+        const file = await files.open(fileId);
+        const bytes = await buffer(file.stream(0, file.size));
+        await file.close();
+        return bytes;
+      };
+      expect((await read(received)).equals(content)).toBe(true);
+      expect(await read(empty)).toHaveLength(0);
+      await expect(read(removed)).rejects.toThrow(ObjectMissing);
+      // Its client is told to begin again.
+      expect(await findUploadFile(migrated, underWay)).toMatchObject({ bytesReceived: 0 });
+      expect(await read(underWay)).toHaveLength(0);
+    } finally {
+      await Promise.all([knex.destroy(), migrated.destroy()]);
+      await old.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('a status change', () => {
   it('is written with its audit event and announced after the commit', async () => {
     const { id } = await makeUpload();
@@ -162,5 +238,62 @@ describe('a claim', () => {
     expect(await db.transaction((trx) => holdsClaim(trx, 'uploads', id, first))).toBe(false);
     await releaseClaim(db, 'uploads', id, first);
     expect(await db.transaction((trx) => holdsClaim(trx, 'uploads', id, second))).toBe(true);
+  });
+});
+
+describe('leases', () => {
+  const SECONDS = 10;
+
+  async function makeFiles(count: number): Promise<string[]> {
+    const { id: uploadId } = await makeUpload();
+    const fileIds = Array.from({ length: count }, newId);
+    const unnamed = { clientId: null, relativePath: null, filetype: null, tusMetadata: null };
+    for (const id of fileIds) {
+      await insertUploadFile(db, { ...unnamed, id, uploadId, filename: 'a', size: 10, isPartial: false });
+    }
+    return fileIds;
+  }
+
+  it('that a process renews are those it knows of; another, whose release failed, runs out', async () => {
+    const [known, unknown] = (await makeFiles(2)) as [string, string];
+    const [holder, other] = [newId(), newId()];
+    for (const fileId of [known, unknown]) await takeLease(db, fileId, holder, 1);
+    const renewed = await renewLeases(db, holder, [known], SECONDS);
+    expect(renewed.map(({ fileId }) => fileId)).toEqual([known]);
+    // Without this lock the holder would count as dead, and both files as free at once.
+    const alive = await db.transaction();
+    try {
+      await alive.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [holder]);
+      await expect.poll(() => takeLease(db, unknown, other, SECONDS), { timeout: 3000 }).toBeDefined();
+      expect(await takeLease(db, known, other, SECONDS)).toBeUndefined();
+    } finally {
+      await alive.rollback();
+    }
+  });
+
+  it('are renewed and given back at the same time, many at once, without a deadlock', async () => {
+    const fileIds = await makeFiles(150);
+    const holder = newId();
+    const until = Date.now() + 3000;
+    const renewing = async () => {
+      while (Date.now() < until) await renewLeases(db, holder, fileIds, SECONDS);
+    };
+    let released = 0;
+    const releasing = async () => {
+      while (Date.now() < until) {
+        const taken = await Promise.all(fileIds.map((fileId) => takeLease(db, fileId, holder, SECONDS)));
+        const leases = taken.flatMap((lease) =>
+          lease ? [{ fileId: lease.file.id, token: lease.token }] : [],
+        );
+        await releaseLeases(
+          db,
+          leases.sort(() => Math.random() - 0.5),
+        );
+        released += leases.length;
+      }
+    };
+    const outcomes = await Promise.allSettled([renewing(), releasing()]);
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
+    expect(released).toBeGreaterThan(fileIds.length);
   });
 });

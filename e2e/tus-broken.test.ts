@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,6 +45,30 @@ describe('a connection that has gone silent', () => {
     const request = new RawPatch(file, 0, 1000);
     await expect.poll(() => request.answer, { timeout: 4000 }).toMatchObject({ status: 204, offset: 0 });
     request.drop();
+  });
+
+  it('is answered whole and at once when it was a creation, not when the connection is closed later', async () => {
+    const { uploadToken } = await jane.announce({ totalBytes: 1000 });
+    const request = http.request(`${stack.baseUrl}/files`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${uploadToken}`,
+        'tus-resumable': '1.0.0',
+        'upload-length': '1000',
+        'content-length': '1000',
+        ...BYTES,
+      },
+    });
+    request.on('error', () => {});
+    request.write(randomBytes(10));
+    const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+    const begun = performance.now();
+    await once(answer.resume(), 'end');
+    expect(performance.now() - begun).toBeLessThan(500);
+    expect(answer.statusCode).toBe(201);
+    expect(answer.headers).toMatchObject({ 'content-length': '0', 'upload-offset': '10' });
+    expect(answer.headers.location).toBeDefined();
+    request.destroy();
   });
 
   it('is left alone while something comes, however little and however long', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { receivedBytes } from './support/received-bytes.js';
 import { type Stack, startStack } from './support/stack.js';
-import { BYTES, create, head, patch } from './support/tus-requests.js';
+import { BYTES, create, head, patch, uploadMetadata } from './support/tus-requests.js';
 
 let stack: Stack;
 let sender: ApiClient;
@@ -20,11 +20,6 @@ beforeEach(async () => {
   known = new Set((await all()).map(({ id }) => id));
 });
 
-const metadata = (values: Record<string, string>) => ({
-  'upload-metadata': Object.entries(values)
-    .map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`)
-    .join(','),
-});
 const all = async () =>
   (await sender.get<{ items: Record<string, unknown>[] }>('/api/v1/uploads?limit=100')).body.items;
 const listed = async () => (await all()).filter(({ id }) => !known.has(id));
@@ -58,7 +53,7 @@ describe('a file that was never announced', () => {
       serviceLevel: 'stat',
       clinicalHistory: 'fell off a bicycle',
     };
-    const headers = { ...metadata({ ...values, filename: 'a.dcm' }), ...BYTES, 'upload-length': '3' };
+    const headers = { ...uploadMetadata({ ...values, filename: 'a.dcm' }), ...BYTES, 'upload-length': '3' };
     expect((await send(headers, randomBytes(3))).status).toBe(201);
     const [upload] = await listed();
     expect(await sender.upload(String(upload!.id))).toMatchObject({
@@ -70,7 +65,7 @@ describe('a file that was never announced', () => {
 
   it('is refused with what is wrong in its metadata, and makes nothing', async () => {
     const bad = { studyDate: '2026-13-01', modality: 'x-ray', serviceLevel: 'soon' };
-    const answer = await send({ ...metadata(bad), ...BYTES, 'upload-length': '3' }, randomBytes(3));
+    const answer = await send({ ...uploadMetadata(bad), ...BYTES, 'upload-length': '3' }, randomBytes(3));
     expect(answer).toMatchObject({ status: 422, body: { code: 'VALIDATION_FAILED' } });
     const errors = answer.body.errors as { path: string }[];
     expect(errors.map(({ path }) => path).sort()).toEqual(
@@ -103,7 +98,7 @@ describe('a file that was never announced', () => {
     ['with all bytes', 10],
   ])('is made once, by its clientId, when its creation is sent again %s', async (_what, sent) => {
     const content = randomBytes(10);
-    const headers = { ...metadata({ clientId: `sent-${sent}` }), ...BYTES, 'upload-length': '10' };
+    const headers = { ...uploadMetadata({ clientId: `sent-${sent}` }), ...BYTES, 'upload-length': '10' };
     const first = await send(headers, content.subarray(0, sent));
     const again = await send(headers, content.subarray(0, sent));
     expect([first.status, again.status]).toEqual([201, 201]);
@@ -115,7 +110,7 @@ describe('a file that was never announced', () => {
   });
 
   it('is made once when ten ask at the same time', async () => {
-    const headers = { ...metadata({ clientId: 'c-2' }), 'upload-length': '10' };
+    const headers = { ...uploadMetadata({ clientId: 'c-2' }), 'upload-length': '10' };
     const answers = await Promise.all(Array.from({ length: 10 }, () => send(headers)));
     // Who came second at the wrong moment is told to try again.
     expect(answers.filter(({ status }) => ![201, 423].includes(status))).toEqual([]);
@@ -127,7 +122,7 @@ describe('a file that was never announced', () => {
   });
 
   it('is another one for another account, or of another size', async () => {
-    const headers = { ...metadata({ clientId: 'c-3' }), 'upload-length': '10' };
+    const headers = { ...uploadMetadata({ clientId: 'c-3' }), 'upload-length': '10' };
     const first = await send(headers);
     expect((await send({ ...headers, 'upload-length': '11' })).body).toMatchObject({ status: 409 });
     const stranger = await ApiClient.signUp(stack.baseUrl);
@@ -155,7 +150,7 @@ describe('a file that was never announced', () => {
 describe('a creation of an announced upload', () => {
   it('that brought the last byte is answered again with where its file is', async () => {
     const { uploadToken, id } = await sender.announce({ totalBytes: 10 });
-    const headers = { ...metadata({ clientId: 'c-4' }), ...BYTES, 'upload-length': '10' };
+    const headers = { ...uploadMetadata({ clientId: 'c-4' }), ...BYTES, 'upload-length': '10' };
     const first = await create(stack.baseUrl, uploadToken, headers, randomBytes(10));
     const again = await create(stack.baseUrl, uploadToken, headers, randomBytes(10));
     expect(again).toMatchObject({ status: 201, offset: 10, file: { url: first.file.url } });

@@ -20,7 +20,7 @@ export type PacsAuth =
   | { mode: 'basic'; username: string; password: string }
   | { mode: 'bearer'; token: string };
 
-export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId: string | undefined };
+export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId?: string | undefined };
 
 export type StorageConfig =
   /** `fsync`: bytes are on the disk itself before they are acknowledged. */

@@ -3,6 +3,14 @@ import type { ApiClient } from './api-client.js';
 
 export const BYTES = { 'content-type': 'application/offset+octet-stream' };
 
+/** The `Upload-Metadata` header with these values. */
+export function uploadMetadata(values: Record<string, string>): Record<string, string> {
+  const pairs = Object.entries(values).map(
+    ([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`,
+  );
+  return { 'upload-metadata': pairs.join(',') };
+}
+
 /** A file under way, as its client knows it. */
 export interface SentFile {
   url: string;

@@ -8,6 +8,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import type { S3Encryption } from '../config.js';
 import { ConfigError } from '../config.js';
 import { BufferBudget } from './buffer-budget.js';
 import {
@@ -22,9 +23,6 @@ import { explain, isPassing, refusal, type S3Step } from './s3-refusal.js';
 import { S3Writer } from './s3-writer.js';
 import { isSafeKey, isSegmentKey, newSegmentKey } from './segment-key.js';
 
-/** Server-side encryption that every write asks for; `aws:kms` without a key uses the account's own. */
-export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId?: string | undefined };
-
 export interface S3Settings {
   bucket: string;
   /** Undefined: that of AWS for the region. */
@@ -36,7 +34,7 @@ export interface S3Settings {
   encryption?: S3Encryption | undefined;
   /** Bytes that are gathered for one object; default 8 MiB. A sync ends an object sooner. */
   objectBytes?: number | undefined;
-  /** Bytes that all writers together keep in memory; default 128 MiB. */
+  /** Bytes that all writers together keep in memory; default 64 MiB. */
   bufferBytes?: number | undefined;
 }
 
@@ -63,7 +61,7 @@ export class S3Storage implements ObjectStorage {
 
   constructor(settings: S3Settings) {
     this.settings = settings;
-    this.budget = new BufferBudget(settings.bufferBytes ?? 128 * MIB);
+    this.budget = new BufferBudget(settings.bufferBytes ?? 64 * MIB);
     // Sockets may be silent for longer: a body stands still while the PACS that gets it does.
     this.client = connect(settings, { maxAttempts: 3, requestTimeout: 10_000, socketTimeout: 300_000 });
     this.putClient = connect(settings, { maxAttempts: 1, requestTimeout: 0, socketTimeout: STANDSTILL_MS });

@@ -1,14 +1,16 @@
 import type { Database } from '@relaypacs/core/db/database.js';
+import {
+  insertFileThatFits,
+  insertUploadFile,
+  type NewUploadFile,
+  type UnfinishedLimits,
+} from '@relaypacs/core/db/new-upload-files.js';
 import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   deleteUploadFiles,
-  insertFileThatFits,
-  insertUploadFile,
   listUnfinishedFiles,
-  type NewUploadFile,
   sumUploadFiles,
-  type UnfinishedLimits,
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
 import { changeUploadStatus, insertUpload, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';

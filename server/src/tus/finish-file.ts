@@ -1,6 +1,7 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import { receiveUploadFile } from '@relaypacs/core/db/received-bytes.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import { deleteUploadFiles, findUploadFile, receiveUploadFile } from '@relaypacs/core/db/upload-files.js';
+import { deleteUploadFiles, findUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, setTotalBytes, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem } from '../http/http-problem.js';

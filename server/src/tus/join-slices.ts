@@ -1,13 +1,13 @@
 import type { Queryable } from '@relaypacs/core/db/database.js';
 import { moveSegments } from '@relaypacs/core/db/file-segments.js';
 import { isId, newId } from '@relaypacs/core/db/ids.js';
+import { insertUploadFile } from '@relaypacs/core/db/new-upload-files.js';
 import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   deleteUploadFiles,
   findFileWithUpload,
   findJoinedFile,
-  insertUploadFile,
   sumUploadFiles,
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';

@@ -1,5 +1,5 @@
 import type { LeaseRow } from '@relaypacs/core/db/file-leases.js';
-import type { ReceivedBytes } from '@relaypacs/core/db/upload-files.js';
+import type { ReceivedBytes } from '@relaypacs/core/db/received-bytes.js';
 import {
   type ObjectStorage,
   type SegmentWriter,

@@ -3,8 +3,8 @@ import {
   type ReceivedBytes,
   recordReceivedBytes,
   sumUnfinishedBytes,
-  updateUploadFile,
-} from '@relaypacs/core/db/upload-files.js';
+} from '@relaypacs/core/db/received-bytes.js';
+import { updateUploadFile } from '@relaypacs/core/db/upload-files.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { DataStore, Upload } from '@tus/utils';
 import { HttpProblem } from '../http/http-problem.js';
