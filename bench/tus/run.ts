@@ -1,6 +1,7 @@
 // npm run bench:tus
 // The tus endpoint (accounts, records, leases, checksums and all) beside @tus/server with its FileStore, and beside a
 // bare Node server that appends bodies to files: the same load, the same machine, one after the other in one run.
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -36,6 +37,8 @@ async function measure(
   start: (typeof contenders)[keyof typeof contenders],
   { files, chunks, perPatch }: (typeof SCENARIOS)[number],
 ): Promise<Run> {
+  // What the one before left for the disk must not be paid by this one.
+  spawnSync('sync');
   const contender = await start();
   try {
     const target = await contender.target(files, files * chunks * MIB);

@@ -14,14 +14,7 @@ export interface LeaseRow {
   file: Pick<UploadFileRow, 'id' | 'status' | 'size' | 'bytesReceived'>;
 }
 
-interface LeaseRecord {
-  token: number;
-  takenOver: boolean;
-  id: string;
-  status: UploadFileRow['status'];
-  size: number | null;
-  bytesReceived: number;
-}
+type LeasedFile = LeaseRow['file'];
 
 /** NOTIFY channel; payloads are `wanted <fileId>` and `freed <fileId>`. */
 export const LEASE_CHANNEL = 'relaypacs_leases';
@@ -42,28 +35,30 @@ export async function takeLease(
   holder: string,
   seconds: number,
 ): Promise<LeaseRow | undefined> {
-  const { rows }: { rows: LeaseRecord[] } = await db
+  const { rows }: { rows: { token: number; takenOver: boolean }[] } = await db
     .raw(
-      `WITH lease AS (
-     INSERT INTO file_leases AS held (file_id, holder, token, expires_at)
-     VALUES (:fileId, :holder, nextval('file_lease_tokens'), now() + :seconds * interval '1 second')
-     ON CONFLICT (file_id) DO UPDATE
-       SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at,
-           release_requested_at = NULL
-       WHERE held.expires_at < now() OR held.holder = excluded.holder OR NOT EXISTS (
-         SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = hashtextextended(CAST(held.holder AS text), 0))
-     RETURNING file_id, token, xmax <> 0 AS taken_over
-     ) SELECT token, taken_over, f.id, f.status, f.size, f.bytes_received
-     FROM lease JOIN upload_files f ON f.id = lease.file_id`,
+      `INSERT INTO file_leases AS held (file_id, holder, token, expires_at)
+       VALUES (:fileId, :holder, nextval('file_lease_tokens'), now() + :seconds * interval '1 second')
+       ON CONFLICT (file_id) DO UPDATE
+         SET holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at,
+             release_requested_at = NULL
+         WHERE held.expires_at < now() OR held.holder = excluded.holder OR NOT EXISTS (
+           SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint)
+               = hashtextextended(CAST(held.holder AS text), 0))
+       RETURNING token, xmax <> 0 AS taken_over`,
       { fileId, holder, seconds },
     )
     .options(prepared('take lease'));
-  const [row] = rows;
-  if (!row) return undefined;
-  const { token, takenOver, ...file } = row;
-  return { token, takenOver, file };
+  const [lease] = rows;
+  if (!lease) return undefined;
+  // A statement of its own: the one above may have waited for the last holder, and sees what was before.
+  const file: LeasedFile | undefined = await db('uploadFiles')
+    .where({ id: fileId })
+    .first('id', 'status', 'size', 'bytesReceived')
+    .options(prepared('read leased file'));
+  return file && { ...lease, file };
 }
 
 /**

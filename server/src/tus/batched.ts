@@ -16,10 +16,12 @@ export function batched<Item, Result>(
   }
   let waiting: Waiting[] = [];
   let running = false;
+  let lastSize = 0;
 
   async function runAll(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting.slice(0, most);
+      lastSize = batch.length;
       waiting = waiting.slice(most);
       try {
         const results = await run(batch.map(({ item }) => item));
@@ -36,7 +38,8 @@ export function batched<Item, Result>(
       waiting.push({ item, resolve, reject });
       if (running) return;
       running = true;
-      // With those that come in the same turn of the event loop.
-      setImmediate(runAll);
+      // Where there is company, those that come in the same turn of the event loop go together.
+      if (lastSize > 1) setImmediate(runAll);
+      else void runAll();
     });
 }
