@@ -21,8 +21,8 @@ const RENEW_MS = 3000;
 const IDLE_MS = 3000;
 /** How long a request waits for a file that another one does not let go. */
 const WAIT_MS = 5000;
-/** A notification that got lost delays a hand-over by no more than this. */
-const RETRY_MS = 1000;
+/** A wish that got lost, because the file changed hands meanwhile, delays a hand-over by no more than this. */
+const RETRY_MS = 250;
 
 /** What a request leaves open for the next one under the same lease. */
 export interface LeasedResource {
