@@ -178,6 +178,19 @@ describe('a join', () => {
     },
   );
 
+  it('under the clientId of a file that is still under way is refused and keeps its slices', async () => {
+    const upload = await sender.announce({ fileCount: 2, totalBytes: 100 });
+    const named = uploadMetadata({ clientId: 'scan-1', filename: 'a.dcm' });
+    const begun = await create(stack.baseUrl, upload.uploadToken, { ...named, 'upload-length': '10' });
+    expect(begun.status).toBe(201);
+    const slices = await Promise.all(
+      cut(randomBytes(10), 2).map((part) => sendSlice(stack.baseUrl, upload.uploadToken, part)),
+    );
+    const urls = slices.map(({ url }) => url);
+    expect(await joinSlices(stack.baseUrl, upload.uploadToken, urls, named)).toMatchObject(TAKEN);
+    for (const slice of slices) expect(await head(slice)).toMatchObject({ status: 200, offset: 5 });
+  });
+
   it('that is sent again after its upload was cancelled is told so', async () => {
     const slices = await Promise.all(
       cut(randomBytes(10), 2).map((part) => sendSlice(stack.baseUrl, sender.token!, part)),

@@ -70,13 +70,24 @@ const StatusAnswer = z.object({ id: z.string(), status: z.enum(UPLOAD_STATUSES) 
 const Bytes = z.int().min(0);
 const TusResumable = z.literal('1.0.0');
 const TusVersion = z.object({ 'Tus-Resumable': TusResumable });
+const Checksum = z
+  .string()
+  .optional()
+  .describe(
+    'md5, sha1 or sha256, a space, and the digest of this body in Base64; verified before the bytes count',
+  );
+const Concat = z.string().optional().describe('`partial`, or `final;` and the URLs of the slices, in order');
 const CreationHeaders = TusVersion.extend({
+  'Upload-Checksum': Checksum,
+  'Upload-Concat': Concat,
   'Upload-Length': Bytes.optional().describe('Size of the file in bytes; or Upload-Defer-Length'),
   'Upload-Defer-Length': z.literal('1').optional(),
   'Upload-Metadata': z
     .string()
     .optional()
-    .describe('Pairs of key and Base64 value: filename, filetype, relativePath, uploadId, clientId'),
+    .describe(
+      'Pairs of key and Base64 value: filename, filetype, relativePath, uploadId, clientId; without an upload also patientName, studyDate, modality, serviceLevel and more of the study',
+    ),
 });
 const OffsetHeaders = TusVersion.extend({ 'Upload-Offset': Bytes });
 const FileBytes = z.string().meta({ format: 'binary' });
@@ -264,7 +275,8 @@ export const OPERATIONS: Operation[] = [
     method: 'post',
     path: '/files',
     tag: 'tus',
-    summary: 'tus 1.0.0: create a file, with its first bytes if you like (creation, creation-with-upload)',
+    summary:
+      'tus 1.0.0: create a file, with its first bytes if you like, a slice, or a file joined from slices (creation, creation-with-upload, concatenation)',
     secured: true,
     headers: CreationHeaders,
     body: FileBytes,
@@ -277,8 +289,11 @@ export const OPERATIONS: Operation[] = [
     },
     problems: [
       'MALFORMED_REQUEST',
+      'CHECKSUM_UNSUPPORTED',
       'TUS_VERSION_REQUIRED',
       'VALIDATION_FAILED',
+      'CLIENT_ID_TAKEN',
+      'FILES_INCOMPLETE',
       'FILE_LOCKED',
       'UNAVAILABLE',
       ...BEARER_PROBLEMS,
@@ -303,10 +318,12 @@ export const OPERATIONS: Operation[] = [
         headers: OffsetHeaders.extend({
           'Upload-Length': Bytes.optional(),
           'Upload-Metadata': z.string().optional(),
+          'Upload-Concat': Concat,
+          'Upload-Expires': z.string(),
         }),
       },
     },
-    problems: ['TUS_VERSION_REQUIRED', ...BEARER_PROBLEMS, 'NOT_FOUND', 'GONE'],
+    problems: ['TUS_VERSION_REQUIRED', ...BEARER_PROBLEMS, 'NOT_FOUND', 'GONE', 'FILE_LOCKED', 'UNAVAILABLE'],
   },
   {
     method: 'patch',
@@ -315,12 +332,14 @@ export const OPERATIONS: Operation[] = [
     summary: 'tus 1.0.0: append bytes at the offset',
     secured: true,
     params: FileId,
-    headers: OffsetHeaders,
+    headers: OffsetHeaders.extend({ 'Upload-Checksum': Checksum }),
     body: FileBytes,
     bodyType: OFFSET_STREAM,
     answers: { 204: { description: 'Safe up to the offset', headers: OffsetHeaders } },
     problems: [
       'MALFORMED_REQUEST',
+      'CHECKSUM_UNSUPPORTED',
+      'CHECKSUM_MISMATCH',
       'TUS_VERSION_REQUIRED',
       'FILE_LOCKED',
       'UNAVAILABLE',
@@ -362,7 +381,12 @@ export const OPERATIONS: Operation[] = [
     answers: {
       204: {
         description: 'Versions, extensions and the largest file',
-        headers: z.object({ 'Tus-Version': z.string(), 'Tus-Extension': z.string(), 'Tus-Max-Size': Bytes }),
+        headers: z.object({
+          'Tus-Version': z.string(),
+          'Tus-Extension': z.string(),
+          'Tus-Checksum-Algorithm': z.string(),
+          'Tus-Max-Size': Bytes,
+        }),
       },
     },
     problems: [],

@@ -19,7 +19,7 @@ import { assertFits, beginImplicit, holdCreation } from './create-file.js';
 import { TUS_PATH } from './engine.js';
 import { type FinishedFile, receiveFile } from './finish-file.js';
 import type { FileMetadata } from './metadata.js';
-import { findEarlierCreation } from './repeated-creation.js';
+import { clientIdTaken, findEarlierCreation } from './repeated-creation.js';
 import type { TusRequest } from './tus-request.js';
 
 /** The ids of the slices a join names by their URLs, absolute or relative (tus, Concatenation). */
@@ -113,6 +113,8 @@ export async function joinSlices(
     const { clientId } = metadata;
     const same =
       clientId === undefined ? undefined : await findEarlierCreation(unit.trx, request, clientId, size);
+    // One that is still under way is not what the slices are: saying that it is there would lose them.
+    if (same && same.file.bytesReceived !== size) throw clientIdTaken();
     if (same) return { fileId: same.file.id, abandoned: [], problem: undefined };
     const upload = implicit
       ? await beginImplicit(unit, { ...request, implicit }, metadata.clientId)

@@ -27,13 +27,15 @@ export async function findEarlierCreation(
     ? await findImplicitFileIdByClientId(db, request.actor.userId, clientId)
     : await findFileIdByClientId(db, request.upload.id, clientId);
   const found = id === undefined ? undefined : await findFileWithUpload(db, id);
-  if (found && !isSame(request, found, size)) {
-    throw new HttpProblem(
-      'CLIENT_ID_TAKEN',
-      'This clientId belongs to another file, which stays as it is. Nothing of this one was kept: choose a new clientId and send it again.',
-    );
-  }
+  if (found && !isSame(request, found, size)) throw clientIdTaken();
   return found;
+}
+
+export function clientIdTaken(): HttpProblem {
+  return new HttpProblem(
+    'CLIENT_ID_TAKEN',
+    'This clientId belongs to another file, which stays as it is, and slices stay where they are. Choose a new clientId and send it again.',
+  );
 }
 
 function isSame(request: Creation, { file }: FileWithUpload, size: number | undefined): boolean {
