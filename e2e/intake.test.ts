@@ -2,12 +2,14 @@ import { mkdtemp, rename, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '@relaypacs/core/config.js';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
+import { IsolatedTasks } from '../worker/src/isolation/isolated-tasks.js';
 import { RENEW_MS } from '../worker/src/row-claim.js';
 import { DeliveryFixture, makeStudy } from './support/delivery-fixture.js';
 
@@ -23,15 +25,22 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await fixture?.close();
+  await tasks.close();
   await postgres?.stop();
   await rm(directory, { recursive: true, force: true });
 });
 
-const deps = ({ db, transact, files, logger } = fixture) => ({
+const tasks = new IsolatedTasks();
+const { intake, uploads } = loadConfig({ DATABASE_URL: 'postgres://not-used/' });
+
+const deps = ({ db, transact, files, storage, logger } = fixture) => ({
   db,
   transact,
   files,
+  storage,
   logger,
+  config: { intake, uploads },
+  tasks,
   stopping: new AbortController().signal,
 });
 

@@ -1,3 +1,4 @@
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
@@ -121,15 +122,20 @@ describe('a study on its way into the PACS', () => {
 });
 
 describe('files that cannot be delivered', () => {
-  const expectRejected = async (file: Uint8Array, code: string | RegExp) => {
+  const expectRejected = async (
+    file: Uint8Array,
+    code: string | RegExp,
+    counts: Partial<UploadDetail> = { filesRejected: 1, filesIgnored: 0 },
+  ) => {
     const upload = await settled(await jane.send([file]));
-    expect(upload).toMatchObject({ status: 'rejected', filesRejected: 1, instances: { total: 0 } });
+    expect(upload).toMatchObject({ status: 'rejected', ...counts, instances: { total: 0 } });
     expect(upload.files[0]?.problem?.code).toMatch(code);
     expect(upload.problem?.detail).toMatch(/None of the files can go to the PACS/);
   };
 
   it('are rejected with a reason: not DICOM, empty, cut off', async () => {
-    await expectRejected(new TextEncoder().encode('Dear colleague, please find attached'), 'NOT_DICOM');
+    const letter = new TextEncoder().encode('Dear colleague, please find attached');
+    await expectRejected(letter, 'NOT_DICOM', { filesRejected: 0, filesIgnored: 1 });
     await expectRejected(new Uint8Array(0), 'EMPTY_FILE');
     const whole = makeSlice({ rows: 64, columns: 64 });
     await expectRejected(whole.subarray(0, whole.length - 100), /ELEMENT_BEYOND_END|PIXEL_LENGTH/);
@@ -137,14 +143,16 @@ describe('files that cannot be delivered', () => {
 
   it('do not keep the good ones of the same upload from arriving', async () => {
     const study = makeStudy(3);
-    const upload = await settled(await jane.send([...study.files, new TextEncoder().encode('viewer.exe')]));
+    const [whole] = study.files;
+    const cut = whole!.subarray(0, whole!.length - 100);
+    const upload = await settled(await jane.send([...study.files, cut]));
     expect(upload).toMatchObject({
       status: 'delivered',
       filesRejected: 1,
       instances: { total: 3, verified: 3 },
     });
     expect(upload.files.filter(({ status }) => status === 'rejected')).toMatchObject([
-      { problem: { code: 'NOT_DICOM', detail: expect.stringContaining('not a DICOM file') } },
+      { problem: { code: 'ELEMENT_BEYOND_END', detail: expect.stringContaining('ends too early') } },
     ]);
     expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
   });

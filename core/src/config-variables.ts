@@ -122,6 +122,35 @@ const VARIABLES = {
     meaning: 'Secret of the duplicate check; at least 32 characters. Give all servers the same.',
     secret: true,
   },
+  INCOMPLETE_STUDIES: {
+    default: 'warn',
+    meaning:
+      'What becomes of a study of which images seem to be missing: `warn` delivers it and shows what is missing, `hold` waits until the sender adds files or sends it as it is. An upload can ask for either by `onDoubt`.',
+  },
+  METADATA_MISMATCH: {
+    default: 'warn',
+    meaning: 'The same for files that name another patient or study than the sender entered.',
+  },
+  CLINICAL_NOTE: {
+    default: 'pdf,sr',
+    meaning:
+      'As what the clinical history goes into the study: `pdf` (Encapsulated PDF), `sr` (Basic Text SR), `pdf,sr`, or `none` for a PACS that takes neither.',
+  },
+  ARCHIVE_MAX_ENTRIES: { default: '20000', meaning: 'Most files in one ZIP.' },
+  ARCHIVE_MAX_BYTES: {
+    default: '8589934592 (8 GiB)',
+    meaning: 'Most bytes of everything in one ZIP or gzip file, unpacked.',
+  },
+  ARCHIVE_MAX_RATIO: {
+    default: '200',
+    meaning: 'How many times larger than packed a file in an archive may be; looked at above 4 MiB.',
+  },
+  ARCHIVE_MAX_NAME_BYTES: { default: '1024', meaning: 'Longest path in a ZIP, in bytes.' },
+  ARCHIVE_MAX_PATH_DEPTH: { default: '32', meaning: 'Most folders within one another in a ZIP.' },
+  ARCHIVE_MAX_NESTING: {
+    default: '1',
+    meaning: '`1` opens a ZIP within a ZIP, `0` does not. What lies deeper is refused.',
+  },
   INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
   DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
   METRICS_PORT: {

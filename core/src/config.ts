@@ -61,6 +61,24 @@ export interface Config {
     /** Silence after which a transfer's request is ended. */
     idleSeconds: number;
   };
+  intake: {
+    /** Whether a study of which images seem to be missing waits for its sender. */
+    incomplete: 'warn' | 'hold';
+    /** Whether an upload whose files name another patient or study than its sender did waits for its sender. */
+    mismatch: 'warn' | 'hold';
+    /** As what the clinical history goes into the study. */
+    noteObjects: ReadonlyArray<'pdf' | 'sr'>;
+    archive: {
+      maxEntries: number;
+      /** Bytes, unpacked, of everything in one archive. */
+      maxBytes: number;
+      maxRatio: number;
+      maxNameBytes: number;
+      maxPathDepth: number;
+      /** Archives within an archive that are opened: 0 or 1 level. */
+      maxNesting: number;
+    };
+  };
   registration: 'open' | 'closed';
   cors: { origins: string[] };
   trustProxy: string | number | boolean;
@@ -225,6 +243,23 @@ function isProxyAddress(text: string): boolean {
   );
 }
 
+function readIntake(reader: Reader): Config['intake'] {
+  const note = reader.choice('CLINICAL_NOTE', ['pdf,sr', 'pdf', 'sr', 'none'], 'pdf,sr');
+  return {
+    incomplete: reader.choice('INCOMPLETE_STUDIES', ['warn', 'hold'], 'warn'),
+    mismatch: reader.choice('METADATA_MISMATCH', ['warn', 'hold'], 'warn'),
+    noteObjects: note === 'none' ? [] : note === 'pdf,sr' ? ['pdf', 'sr'] : [note],
+    archive: {
+      maxEntries: reader.integer('ARCHIVE_MAX_ENTRIES', 20_000, 1, 1_000_000),
+      maxBytes: reader.integer('ARCHIVE_MAX_BYTES', 8192 * MIB, 1, Number.MAX_SAFE_INTEGER),
+      maxRatio: reader.integer('ARCHIVE_MAX_RATIO', 200, 1, 1032),
+      maxNameBytes: reader.integer('ARCHIVE_MAX_NAME_BYTES', 1024, 1, 65_535),
+      maxPathDepth: reader.integer('ARCHIVE_MAX_PATH_DEPTH', 32, 1, 1000),
+      maxNesting: reader.integer('ARCHIVE_MAX_NESTING', 1, 0, 1),
+    },
+  };
+}
+
 function readTrustProxy(reader: Reader): Config['trustProxy'] {
   const value = reader.text('TRUST_PROXY');
   if (value === undefined || value === '0' || value === 'false') return false;
@@ -300,6 +335,7 @@ export function loadConfig(env: Environment): Config {
       graceHours: reader.number('BYTES_GRACE_HOURS', 24, 0, 24 * 365),
       idleSeconds: reader.number('UPLOAD_IDLE_SECONDS', 20, 1, 3600),
     },
+    intake: readIntake(reader),
     registration: reader.choice('REGISTRATION', ['open', 'closed'], 'open'),
     cors: { origins: (reader.text('CORS_ORIGINS') ?? '').split(/[\s,]+/).filter((origin) => origin !== '') },
     trustProxy: readTrustProxy(reader),

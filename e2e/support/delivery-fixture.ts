@@ -50,6 +50,7 @@ export class DeliveryFixture {
   readonly db: Database;
   readonly transact: Transact;
   readonly directory: string;
+  readonly storage: FileStorage;
   readonly files: UploadedFiles;
   readonly logger: Logger;
   readonly log: LogLine[] = [];
@@ -65,7 +66,8 @@ export class DeliveryFixture {
       publish: (events) => this.events.push(...events),
     });
     this.directory = directory;
-    this.files = createUploadedFiles(this.db, new FileStorage({ directory, fsync: false }));
+    this.storage = new FileStorage({ directory, fsync: false });
+    this.files = createUploadedFiles(this.db, this.storage);
     this.logger = createLogger('delivery-test', 'debug');
     for (const transport of this.logger.transports) transport.silent = true;
     this.logger.on('data', (line: LogLine) => this.log.push(line));

@@ -8,6 +8,7 @@ import { openPlatform } from '@relaypacs/core/platform.js';
 import { openConsumer } from '@relaypacs/core/queue/backend.js';
 import { deliverStudy } from './delivery/deliver-study.js';
 import { takeInUpload } from './intake/take-in-upload.js';
+import { IsolatedTasks } from './isolation/isolated-tasks.js';
 import { expireUploads } from './upkeep/expire-uploads.js';
 import { removeBytes } from './upkeep/remove-bytes.js';
 import { removeOrphans } from './upkeep/remove-orphans.js';
@@ -25,7 +26,8 @@ await runService(logger, async () => {
   if (!config.pacs) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
   const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
-  const deps = { ...platform, stopping: stopping.signal };
+  const tasks = new IsolatedTasks();
+  const deps = { ...platform, tasks, stopping: stopping.signal };
 
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId }, jobId) =>
@@ -59,6 +61,7 @@ await runService(logger, async () => {
       stopping.abort(new Error('The worker is stopping'));
       await stopUpkeep();
       await Promise.all(consumers.map((consumer) => consumer.close()));
+      await tasks.close();
       metrics?.close();
       await platform.close();
     },

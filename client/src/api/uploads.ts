@@ -1,6 +1,8 @@
 import type {
+  CompleteUploadRequest,
   CreateUploadRequest,
   CreateUploadResponse,
+  ReopenUploadRequest,
   UploadDetail,
   UploadList,
   UploadStatus,
@@ -44,8 +46,18 @@ export class UploadsApi {
   }
 
   /** Says that every file has been sent; the server answers 409 `FILES_INCOMPLETE` when one is missing. */
-  complete(id: string): Promise<void> {
-    return this.#session.call('POST', `${pathOf(id)}/complete`, { body: {} });
+  complete(id: string, request: CompleteUploadRequest = {}): Promise<void> {
+    return this.#session.call('POST', `${pathOf(id)}/complete`, { body: request });
+  }
+
+  /** Sends an upload that waits for its sender as it is; 409 `UPLOAD_STATE_CONFLICT` when it does not wait. */
+  confirm(id: string): Promise<void> {
+    return this.#session.call('POST', `${pathOf(id)}/confirm`, { body: {} });
+  }
+
+  /** Has an upload that waits for its sender take more files; 409 `UPLOAD_STATE_CONFLICT` as with `confirm`. */
+  reopen(id: string, more: ReopenUploadRequest): Promise<CreateUploadResponse> {
+    return this.#session.call('POST', `${pathOf(id)}/reopen`, { body: more });
   }
 
   retry(id: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
+import type { ServiceLevel, UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { NetworkError } from '../api/problem-error.js';
 import { Store } from '../api/store.js';
 import { type Failure, nextStep } from './failure.js';
@@ -10,7 +10,7 @@ import {
   type StudyToSend,
   Transfer,
 } from './transfer.js';
-import type { FileTransport } from './transport.js';
+import type { FileToSend, FileTransport } from './transport.js';
 
 export interface EngineOptions extends StudyCallsOptions {
   /** Called before the first file: the code that moves files is large and not needed earlier. */
@@ -64,6 +64,26 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
     void this.#announceAll();
   }
 
+  /**
+   * Sends further files into an upload that waits for its sender's answer. While this page is sending into that upload
+   * already, nothing is added; an attempt that failed is given up for this one.
+   */
+  addFiles(upload: UploadSummary, files: readonly FileToSend[]): void {
+    const same = this.#transfersOf(upload.id);
+    if (files.length === 0 || same.some((other) => other.underWay)) return;
+    for (const other of same) this.#drop(other);
+    const { id, patientName, studyDate, modality, serviceLevel, filesReceived } = upload;
+    const announcement = {
+      patientName,
+      studyDate,
+      modality,
+      serviceLevel,
+      fileCount: files.length,
+      totalBytes: files.reduce((sum, { blob }) => sum + blob.size, 0),
+    };
+    this.send([{ announcement, files, addTo: { uploadId: id, filesBefore: filesReceived } }]);
+  }
+
   /** The person's answer when the server has seen the study before. */
   answerDuplicate(id: string, answer: DuplicateAnswer): void {
     const transfer = this.#find(id);
@@ -75,7 +95,7 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
     transfer.force = answer === 'new';
     if (answer === 'continue') {
       const { earlier } = transfer;
-      const same = this.#transfers.filter(({ destination }) => destination?.uploadId === earlier?.id);
+      const same = this.#transfersOf(earlier?.id ?? '');
       // Two at once would be at the same files; one that has failed is taken over.
       if (same.some((other) => other.underWay)) return;
       for (const other of same) this.#drop(other);
@@ -116,6 +136,10 @@ export class SendingEngine extends Store<readonly SendingStudy[]> {
 
   #find(id: string): Transfer | undefined {
     return this.#transfers.find((transfer) => transfer.id === id);
+  }
+
+  #transfersOf(uploadId: string): Transfer[] {
+    return this.#transfers.filter((transfer) => transfer.uploadId === uploadId);
   }
 
   #drop(transfer: Transfer): void {

@@ -3,7 +3,7 @@ import type { Network } from '../api/network.js';
 import { NetworkError, ProblemError, sentenceOf } from '../api/problem-error.js';
 import type { UploadsApi } from '../api/uploads.js';
 import { nextStep } from './failure.js';
-import type { EarlierUpload, Hindrance, Transfer } from './transfer.js';
+import type { AddTo, EarlierUpload, Hindrance, Transfer } from './transfer.js';
 
 export interface StudyCallsOptions {
   uploads: UploadsApi;
@@ -33,6 +33,7 @@ export class StudyCalls {
     let unanswered = false;
     for (let attempt = 1; transfer.phase === 'announcing'; attempt += 1) {
       try {
+        if (transfer.addTo) return await this.#reopen(transfer, transfer.addTo, unanswered);
         if (transfer.continuing && (await this.#adopt(transfer, transfer.continuing))) return;
         const answer = await uploads.announce({ ...transfer.announcement, forceUpload: transfer.force });
         if (!transfer.signal.aborted) return transfer.announced(answer);
@@ -47,6 +48,31 @@ export class StudyCalls {
         else if (!(await this.waitAfter(transfer, error, attempt))) return;
         unanswered ||= error instanceof NetworkError;
       }
+    }
+  }
+
+  /**
+   * Has an upload that waits for its sender take the files of the transfer as well. An abort leaves the upload as it
+   * is: unlike one that was just announced, it holds files.
+   *
+   * @param unanswered - whether an answer to the same question was lost before
+   */
+  async #reopen(transfer: Transfer, to: AddTo, unanswered: boolean): Promise<void> {
+    const { uploads } = this.#options;
+    const { uploadId } = to;
+    const { fileCount, totalBytes } = transfer;
+    try {
+      const answer = await uploads.reopen(uploadId, { fileCount, totalBytes });
+      if (!transfer.signal.aborted) transfer.announced(answer);
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.code !== 'UPLOAD_STATE_CONFLICT') throw error;
+      const upload = unanswered ? await uploads.detail(uploadId) : undefined;
+      // Open for just these files: our own first question did that, only its answer was lost.
+      const isOurs = upload?.status === 'uploading' && upload.fileCount === to.filesBefore + fileCount;
+      const renewed = isOurs ? await uploads.renewToken(uploadId) : undefined;
+      if (transfer.signal.aborted) return;
+      if (renewed) transfer.openedBefore(uploadId, renewed.uploadToken);
+      else transfer.fail(error.message);
     }
   }
 
@@ -136,10 +162,10 @@ export class StudyCalls {
   /** Has the server remove what has arrived. Goes on until it was told. */
   async cancel(transfer: Transfer): Promise<void> {
     const { network } = this.#options;
-    const { destination } = transfer;
-    for (let attempt = 1; destination; attempt += 1) {
+    const { uploadId } = transfer;
+    for (let attempt = 1; uploadId; attempt += 1) {
       try {
-        await this.#options.uploads.cancel(destination.uploadId);
+        await this.#options.uploads.cancel(uploadId);
         break;
       } catch (error) {
         const problem = error instanceof ProblemError ? error : undefined;

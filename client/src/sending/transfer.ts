@@ -15,6 +15,15 @@ export interface StudyToSend {
   files: readonly FileToSend[];
   /** Images of this study that are damaged and stay on the device. */
   damaged?: number;
+  /** Where the files belong when they do not become an upload of their own. */
+  addTo?: AddTo;
+}
+
+/** An upload that waits for its sender's answer, and gets further files. */
+export interface AddTo {
+  uploadId: string;
+  /** Files it had before these. */
+  filesBefore: number;
 }
 
 /** `sent`: every file is at the server, which has said so. */
@@ -90,13 +99,14 @@ export function isUnderWay(phase: SendingPhase): boolean {
   return PHASES_UNDER_WAY.includes(phase);
 }
 
-/** Bytes of one request for an upload whose announcement was answered to an earlier page. */
-const ADOPTED_CHUNK_SIZE = 8 * 1024 * 1024;
+/** Bytes of one request for an upload of which the server's answer, which advises a size, was not heard. */
+const UNANSWERED_CHUNK_SIZE = 8 * 1024 * 1024;
 
 /** The state of one study on its way; what to do with it next is the engine's business. */
 export class Transfer {
   readonly id: string;
   readonly announcement: CreateUploadRequest;
+  readonly addTo: AddTo | undefined;
   readonly fileCount: number;
   readonly totalBytes: number;
   phase: SendingPhase = 'announcing';
@@ -123,6 +133,7 @@ export class Transfer {
   constructor(id: string, study: StudyToSend) {
     this.id = id;
     this.announcement = study.announcement;
+    this.addTo = study.addTo;
     this.fileCount = study.files.length;
     this.totalBytes = study.files.reduce((sum, file) => sum + file.blob.size, 0);
     this.#files = study.files;
@@ -133,6 +144,11 @@ export class Transfer {
   /** Aborts when the study is cancelled or fails. */
   get signal(): AbortSignal {
     return this.#stopping.signal;
+  }
+
+  /** The upload at the server; undefined until it has been announced. */
+  get uploadId(): string | undefined {
+    return this.destination?.uploadId ?? this.addTo?.uploadId;
   }
 
   get underWay(): boolean {
@@ -154,6 +170,12 @@ export class Transfer {
     this.#enter('sending');
   }
 
+  /** The upload takes the added files already: the answer that said so was lost. */
+  openedBefore(uploadId: string, token: string): void {
+    this.destination = unansweredDestination(uploadId, token);
+    this.#enter('sending');
+  }
+
   /**
    * Goes on with an upload that an earlier page began: what has arrived is not sent again.
    *
@@ -162,7 +184,7 @@ export class Transfer {
   adopt(upload: UploadDetail, token: string): boolean {
     const arrived = adoptableFiles(this.announcement, this.#files, upload);
     if (!arrived) return false;
-    this.destination = { uploadId: upload.id, endpoint: '/files', token, chunkSize: ADOPTED_CHUNK_SIZE };
+    this.destination = unansweredDestination(upload.id, token);
     this.continuing = undefined;
     this.earlier = undefined;
     const pending: FileState[] = [];
@@ -275,7 +297,7 @@ export class Transfer {
     const left = this.totalBytes - this.bytesSent;
     return {
       id: this.id,
-      uploadId: this.destination?.uploadId,
+      uploadId: this.uploadId,
       patientName: formatPatientName(this.announcement.patientName),
       studyDate: this.announcement.studyDate,
       modality: this.announcement.modality,
@@ -310,4 +332,8 @@ export class Transfer {
     this.problem = undefined;
     this.#speed.reset();
   }
+}
+
+function unansweredDestination(uploadId: string, token: string): Destination {
+  return { uploadId, endpoint: '/files', token, chunkSize: UNANSWERED_CHUNK_SIZE };
 }

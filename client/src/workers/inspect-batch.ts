@@ -1,4 +1,6 @@
-import { type Inspection, inspectFile } from './inspect-file.js';
+import { inParallel } from './in-parallel.js';
+import { inspectFile } from './inspect-file.js';
+import type { Inspection } from './inspection.js';
 
 export interface FileToInspect {
   index: number;
@@ -8,6 +10,14 @@ export interface FileToInspect {
 export interface InspectedIndex {
   index: number;
   inspection: Inspection;
+}
+
+/** What has become known since the last time, and how far the reading of archives is. */
+export interface InspectedSoFar {
+  inspected: readonly InspectedIndex[];
+  /** Files found in archives until now, and those of them that have been looked into. */
+  entriesFound: number;
+  entriesLooked: number;
 }
 
 // Reading is mostly waiting for the disk.
@@ -21,24 +31,35 @@ const PARALLEL_READS = 4;
  */
 export async function inspectBatch(
   files: readonly FileToInspect[],
-  tell: (inspected: readonly InspectedIndex[]) => void,
+  tell: (soFar: InspectedSoFar) => void,
   everyMs = 100,
 ): Promise<void> {
-  const queue = [...files].reverse();
   let known: InspectedIndex[] = [];
+  let entriesFound = 0;
+  let entriesLooked = 0;
   let lastTold = Date.now();
-  const tellKnown = () => {
-    if (known.length > 0) tell(known);
+  const tellNow = () => {
+    tell({ inspected: known, entriesFound, entriesLooked });
     known = [];
     lastTold = Date.now();
   };
-  const readFiles = async () => {
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      const inspection = await inspectFile(next.file, next.file.name);
-      known.push({ index: next.index, inspection });
-      if (Date.now() - lastTold >= everyMs) tellKnown();
-    }
+  const tellWhenDue = () => {
+    if (Date.now() - lastTold >= everyMs) tellNow();
   };
-  await Promise.all(Array.from({ length: PARALLEL_READS }, readFiles));
-  tellKnown();
+  const progress = {
+    found: (entries: number) => {
+      entriesFound += entries;
+      tellWhenDue();
+    },
+    looked: () => {
+      entriesLooked += 1;
+      tellWhenDue();
+    },
+  };
+  await inParallel(files, PARALLEL_READS, async ({ index, file }) => {
+    const inspection = await inspectFile(file, progress);
+    known.push({ index, inspection });
+    tellWhenDue();
+  });
+  if (known.length > 0) tellNow();
 }

@@ -19,8 +19,11 @@ export const UPLOAD_STATUSES = [
 ] as const;
 export type UploadStatus = (typeof UPLOAD_STATUSES)[number];
 
-/** A file is `uploading` until its last byte is acknowledged; the worker then accepts or rejects it. */
-export const FILE_STATUSES = ['uploading', 'received', 'accepted', 'rejected'] as const;
+/**
+ * A file is `uploading` until its last byte is acknowledged; the worker then accepts or rejects it. `ignored` is what
+ * nobody means to send: a viewer's program, a table of contents, a text beside the images.
+ */
+export const FILE_STATUSES = ['uploading', 'received', 'accepted', 'rejected', 'ignored'] as const;
 export type FileStatus = (typeof FILE_STATUSES)[number];
 
 export const STUDY_STATUSES = ['pending', 'delivering', 'delivered', 'failed'] as const;
@@ -29,6 +32,17 @@ export type StudyStatus = (typeof STUDY_STATUSES)[number];
 /** `stored` and `warning`: the PACS said so; `verified`: it was asked again and has it. */
 export const INSTANCE_STATUSES = ['pending', 'stored', 'warning', 'failed', 'verified'] as const;
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
+
+/** What a file holds, told by its first bytes and never by its name. */
+export const FILE_KINDS = ['dicom', 'archive', 'image', 'dicomdir', 'other'] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
+
+/**
+ * What the sender wants when the checks have doubts (images seem to be missing, the files name another patient):
+ * `send` it as it is, with the doubts shown, or `ask` first and wait for the answer.
+ */
+export const DOUBT_POLICIES = ['send', 'ask'] as const;
+export type DoubtPolicy = (typeof DOUBT_POLICIES)[number];
 
 /** DICOM modality code string (PS3.3 C.7.3.1.1.1): upper case letters, digits, underscore. */
 export const ModalitySchema = z
@@ -53,6 +67,8 @@ export const CreateUploadRequestSchema = z
     studyDescription: line(256).optional(),
     clinicalHistory: text(10_000).optional(),
     studyInstanceUid: UidSchema.optional(),
+    /** Default: what the operator has configured. */
+    onDoubt: z.enum(DOUBT_POLICIES).optional(),
     forceUpload: z.boolean().optional(),
     force_upload: z.boolean().optional(),
   })
@@ -100,6 +116,13 @@ export const CreateUploadResponseSchema = z.object({
 });
 export type CreateUploadResponse = z.infer<typeof CreateUploadResponseSchema>;
 
+/** How many more files will follow, and their bytes, when an upload that waits for its sender is opened again. */
+export const ReopenUploadRequestSchema = z.strictObject({
+  fileCount: z.int().min(1).max(100_000),
+  totalBytes: z.int().min(0),
+});
+export type ReopenUploadRequest = z.infer<typeof ReopenUploadRequestSchema>;
+
 export const UploadTokenResponseSchema = z.object({ uploadToken: z.string(), expiresAt: z.iso.datetime() });
 export type UploadTokenResponse = z.infer<typeof UploadTokenResponseSchema>;
 
@@ -121,6 +144,8 @@ export const CompleteUploadRequestSchema = z.strictObject({
     )
     .max(100_000)
     .optional(),
+  /** Go on although fewer files arrived than were announced; at least one must have. */
+  sendIncomplete: z.boolean().optional(),
 });
 export type CompleteUploadRequest = z.infer<typeof CompleteUploadRequestSchema>;
 
@@ -140,6 +165,32 @@ export const FindingSchema = z.object({
 });
 export type FileFinding = z.infer<typeof FindingSchema>;
 
+/** One thing found inside an archive that did not simply go on: refused, ignored, or with remarks. */
+export const ArchiveEntrySchema = z.object({
+  /** Path in the archive; `outer.zip/inner/IM1` for one in an archive within it. */
+  path: z.string(),
+  size: z.number().nullable(),
+  kind: z.enum(FILE_KINDS),
+  status: z.enum(['accepted', 'rejected', 'ignored']),
+  problem: UploadProblemSchema.optional(),
+  findings: z.array(FindingSchema),
+});
+export type ArchiveEntry = z.infer<typeof ArchiveEntrySchema>;
+
+/** What an archive held. */
+export const ArchiveContentsSchema = z.object({
+  accepted: z.int(),
+  rejected: z.int(),
+  ignored: z.int(),
+  /** Those that were refused first, then those with remarks, then those ignored; at most 500. */
+  entries: z.array(ArchiveEntrySchema),
+});
+export type ArchiveContents = z.infer<typeof ArchiveContentsSchema>;
+
+/** A doubt about a whole upload or study, for a person to look at: a stable code and a sentence. */
+export const WarningSchema = z.object({ code: z.string(), message: z.string() });
+export type Warning = z.infer<typeof WarningSchema>;
+
 export const UploadFileSchema = z.object({
   id: z.string(),
   filename: z.string(),
@@ -148,8 +199,12 @@ export const UploadFileSchema = z.object({
   /** Bytes acknowledged. */
   offset: z.number(),
   status: z.enum(FILE_STATUSES),
+  /** Null until the file was looked into. */
+  kind: z.enum(FILE_KINDS).nullable(),
   problem: UploadProblemSchema.optional(),
   findings: z.array(FindingSchema),
+  /** Of an archive that was opened. */
+  contents: ArchiveContentsSchema.optional(),
 });
 export type UploadFile = z.infer<typeof UploadFileSchema>;
 
@@ -161,6 +216,8 @@ export const InstanceCountsSchema = z.object({
   /** The PACS was asked again and holds them. */
   verified: z.int(),
   failed: z.int(),
+  /** The PACS held the same bytes already, so they were not sent again. */
+  alreadyThere: z.int(),
 });
 export type InstanceCounts = z.infer<typeof InstanceCountsSchema>;
 
@@ -179,6 +236,8 @@ export const StudySchema = z.object({
   waitingFor: z.literal('pacs').nullable(),
   instances: InstanceCountsSchema,
   problem: UploadProblemSchema.nullable(),
+  /** What seems to be missing, and what was sent before. */
+  warnings: z.array(WarningSchema),
   deliveredAt: z.iso.datetime().nullable(),
 });
 export type Study = z.infer<typeof StudySchema>;
@@ -187,8 +246,11 @@ export const UploadSummarySchema = z.object({
   id: z.string(),
   userId: z.string(),
   status: z.enum(UPLOAD_STATUSES),
-  /** Set while nothing is wrong but something else must come back first; the study is safe and queued. */
-  waitingFor: z.literal('pacs').nullable(),
+  /**
+   * Set while the study is safe but something must happen first: `pacs` while the PACS is away, `sender` while a doubt
+   * waits for the sender's answer (`confirm`, `reopen` or cancel).
+   */
+  waitingFor: z.enum(['pacs', 'sender']).nullable(),
   serviceLevel: z.enum(SERVICE_LEVELS),
   patientName: z.string(),
   patientId: z.string().nullable(),
@@ -203,7 +265,10 @@ export const UploadSummarySchema = z.object({
   fileCount: z.int(),
   totalBytes: z.number(),
   filesReceived: z.int(),
+  /** Files, and files in archives, that should have gone on and could not. */
   filesRejected: z.int(),
+  /** Files, and files in archives, that nobody means to send. */
+  filesIgnored: z.int(),
   instances: InstanceCountsSchema,
   problem: UploadProblemSchema.nullable(),
   createdAt: z.iso.datetime(),
@@ -215,6 +280,8 @@ export const UploadSummarySchema = z.object({
 export type UploadSummary = z.infer<typeof UploadSummarySchema>;
 
 export const UploadDetailSchema = UploadSummarySchema.extend({
+  /** Doubts about the upload as a whole; those about a study stand with the study. */
+  warnings: z.array(WarningSchema),
   files: z.array(UploadFileSchema),
   studies: z.array(StudySchema),
   timeline: z.array(z.object({ at: z.iso.datetime(), event: z.string() })),

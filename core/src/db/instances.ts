@@ -1,5 +1,9 @@
+import type { ContentStep } from '../archive/content-step.js';
 import type { InstanceStatus, UploadProblem } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
+
+/** A piece of a repaired object: new bytes, or a range of the file. */
+export type StoredPiece = { base64: string } | { offset: number; length: number };
 
 export interface InstanceRow {
   id: string;
@@ -12,10 +16,17 @@ export interface InstanceRow {
   modality: string | null;
   seriesNumber: number | null;
   instanceNumber: number | null;
+  /** The way from the uploaded file into archives; null: the object is the uploaded file. */
+  steps: ContentStep[] | null;
   /** Where the object begins in its file, and its length; bytes. */
   sourceOffset: number;
   size: number;
+  /** What a repaired object is made of; null: `size` bytes from `sourceOffset`. */
+  pieces: StoredPiece[] | null;
+  /** Of what is delivered. */
   sha256: Buffer;
+  /** The PACS held the same bytes before anything was sent. */
+  alreadyThere: boolean;
   status: InstanceStatus;
   problem: UploadProblem | null;
   /** How often its bytes were put into a STOW-RS request. */
@@ -30,15 +41,32 @@ export interface InstanceRow {
 
 export type NewInstance = Omit<
   InstanceRow,
-  'status' | 'problem' | 'sends' | 'loneBreaks' | 'brokeAt' | 'storedAt' | 'verifiedAt'
->;
+  | 'steps'
+  | 'pieces'
+  | 'alreadyThere'
+  | 'status'
+  | 'problem'
+  | 'sends'
+  | 'loneBreaks'
+  | 'brokeAt'
+  | 'storedAt'
+  | 'verifiedAt'
+> &
+  Partial<Pick<InstanceRow, 'steps' | 'pieces'>>;
 
 const ROWS_PER_INSERT = 500;
 
 export async function insertInstances(trx: Queryable, instances: readonly NewInstance[]): Promise<void> {
   for (let from = 0; from < instances.length; from += ROWS_PER_INSERT) {
     const rows = instances.slice(from, from + ROWS_PER_INSERT);
-    await trx('instances').insert(rows.map((row) => ({ ...row, status: 'pending' })));
+    await trx('instances').insert(
+      rows.map((row) => ({
+        ...row,
+        steps: row.steps ? JSON.stringify(row.steps) : null,
+        pieces: row.pieces ? JSON.stringify(row.pieces) : null,
+        status: 'pending',
+      })),
+    );
   }
 }
 
@@ -47,6 +75,45 @@ export async function listInstances(db: Queryable, studyId: string): Promise<Ins
   return db<InstanceRow>('instances')
     .where({ studyId })
     .orderBy(['seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id']);
+}
+
+/** Records that the PACS held these before anything of them was sent. */
+export async function recordAlreadyThere(db: Queryable, ids: readonly string[]): Promise<void> {
+  await db<InstanceRow>('instances')
+    .whereIn('id', [...ids])
+    .update({ alreadyThere: true });
+}
+
+/** An instance that went to the PACS before, by another upload. */
+export interface EarlierInstance {
+  sopInstanceUid: string;
+  sha256: Buffer;
+  studyInstanceUid: string;
+  /** When its study was taken in. */
+  createdAt: Date;
+}
+
+const UIDS_PER_QUERY = 1000;
+
+/** Which of these instances the PACS confirmed for other uploads since `since`; one may be there several times. */
+export async function findEarlierInstances(
+  db: Queryable,
+  sopInstanceUids: readonly string[],
+  exceptUploadId: string,
+  since: Date,
+): Promise<EarlierInstance[]> {
+  const found: EarlierInstance[] = [];
+  for (let from = 0; from < sopInstanceUids.length; from += UIDS_PER_QUERY) {
+    const rows: EarlierInstance[] = await db('instances as i')
+      .join('studies as s', 's.id', 'i.studyId')
+      .whereIn('i.sopInstanceUid', sopInstanceUids.slice(from, from + UIDS_PER_QUERY))
+      .where('i.status', 'verified')
+      .where('s.createdAt', '>=', since)
+      .whereNot('s.uploadId', exceptUploadId)
+      .select('i.sopInstanceUid', 'i.sha256', 's.studyInstanceUid', 's.createdAt');
+    found.push(...rows);
+  }
+  return found;
 }
 
 /** Counts a send before the first byte of it leaves. */

@@ -1,4 +1,10 @@
-import type { InstanceCounts, ServiceLevel, StudyStatus, UploadProblem } from '../contract/uploads.js';
+import type {
+  InstanceCounts,
+  ServiceLevel,
+  StudyStatus,
+  UploadProblem,
+  Warning,
+} from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 
 export interface StudyRow {
@@ -17,6 +23,8 @@ export interface StudyRow {
   status: StudyStatus;
   waitingFor: 'pacs' | null;
   problem: UploadProblem | null;
+  /** What seems to be missing, and what was sent before. */
+  warnings: Warning[];
   claimedBy: string | null;
   claimExpiresAt: Date | null;
   attempts: number;
@@ -31,6 +39,7 @@ export type NewStudy = Omit<
   | 'status'
   | 'waitingFor'
   | 'problem'
+  | 'warnings'
   | 'claimedBy'
   | 'claimExpiresAt'
   | 'attempts'
@@ -38,10 +47,11 @@ export type NewStudy = Omit<
   | 'createdAt'
   | 'updatedAt'
   | 'deliveredAt'
->;
+> &
+  Partial<Pick<StudyRow, 'warnings'>>;
 
 export async function insertStudy(db: Queryable, study: NewStudy): Promise<void> {
-  await db('studies').insert({ ...study, status: 'pending' });
+  await db('studies').insert({ ...study, warnings: JSON.stringify(study.warnings ?? []), status: 'pending' });
 }
 
 export async function findStudy(db: Queryable, id: string): Promise<StudyRow | undefined> {
@@ -93,7 +103,32 @@ export async function isDeliveredElsewhere(
   return other !== undefined;
 }
 
-export const NO_INSTANCES: InstanceCounts = { total: 0, stored: 0, verified: 0, failed: 0 };
+/** The patient a study was sent with before, by another upload. */
+export type KnownPatient = Pick<
+  StudyRow,
+  'studyInstanceUid' | 'patientName' | 'patientId' | 'patientBirthDate'
+>;
+
+/** Whose studies these are by what went to the PACS before. */
+export async function findKnownPatients(
+  db: Queryable,
+  studyInstanceUids: readonly string[],
+  exceptUploadId: string,
+): Promise<KnownPatient[]> {
+  return db<StudyRow>('studies')
+    .whereIn('studyInstanceUid', [...studyInstanceUids])
+    .whereNot({ uploadId: exceptUploadId })
+    .where({ status: 'delivered' })
+    .select('studyInstanceUid', 'patientName', 'patientId', 'patientBirthDate');
+}
+
+export const NO_INSTANCES: InstanceCounts = {
+  total: 0,
+  stored: 0,
+  verified: 0,
+  failed: 0,
+  alreadyThere: 0,
+};
 
 /** How far the instances of each study are; a study without instances has no entry. */
 export async function countInstances(
@@ -109,6 +144,7 @@ export async function countInstances(
       db.raw(`count(*) FILTER (WHERE status IN ('stored', 'warning', 'verified')) AS stored`),
       db.raw(`count(*) FILTER (WHERE status = 'verified') AS verified`),
       db.raw(`count(*) FILTER (WHERE status = 'failed') AS failed`),
+      db.raw(`count(*) FILTER (WHERE already_there) AS already_there`),
     );
   return new Map(rows.map(({ studyId, ...counts }) => [studyId, counts]));
 }

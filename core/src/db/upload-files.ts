@@ -1,4 +1,4 @@
-import type { FileFinding, FileStatus, UploadProblem, UploadStatus } from '../contract/uploads.js';
+import type { FileFinding, FileKind, FileStatus, UploadProblem, UploadStatus } from '../contract/uploads.js';
 import { prepared, type Queryable } from './database.js';
 import { listObjectKeys } from './file-segments.js';
 import type { UploadRow } from './uploads.js';
@@ -20,7 +20,11 @@ export interface UploadFileRow {
   isPartial: boolean;
   /** The slices it was joined from, in order. */
   joinedFrom: string[] | null;
+  /** Written by the intake (a wrapped image or note), and no file of the sender's. */
+  isDerived: boolean;
   status: FileStatus;
+  /** Null until the worker has looked into it. */
+  kind: FileKind | null;
   problem: UploadProblem | null;
   findings: FileFinding[];
   /** Of what arrived; null until the worker has read it. */
@@ -110,9 +114,11 @@ export async function findImplicitFileIdByClientId(
   return row?.id;
 }
 
-/** In the order they were created; without slices that wait to be joined. */
+/** The sender's files in the order they were created; without slices that wait to be joined. */
 export async function listUploadFiles(db: Queryable, uploadId: string): Promise<UploadFileRow[]> {
-  return db<UploadFileRow>('uploadFiles').where({ uploadId, isPartial: false }).orderBy('id');
+  return db<UploadFileRow>('uploadFiles')
+    .where({ uploadId, isPartial: false, isDerived: false })
+    .orderBy('id');
 }
 
 export async function updateUploadFile(
@@ -123,12 +129,12 @@ export async function updateUploadFile(
   await db<UploadFileRow>('uploadFiles').where({ id }).update(change);
 }
 
-/** What the checks found in a file: accepted, or rejected with a problem. */
+/** What the checks found in a file: accepted, or rejected or ignored with a reason. */
 export async function recordUploadFileVerdict(
   db: Queryable,
   id: string,
-  verdict: Pick<UploadFileRow, 'md5' | 'sha256' | 'problem' | 'findings'> & {
-    status: 'accepted' | 'rejected';
+  verdict: Pick<UploadFileRow, 'md5' | 'sha256' | 'problem' | 'findings' | 'kind'> & {
+    status: 'accepted' | 'rejected' | 'ignored';
   },
 ): Promise<void> {
   await db('uploadFiles')
@@ -177,7 +183,9 @@ export interface FileTotals {
   received: number;
   receivedBytes: number;
   unfinished: number;
+  /** Files and files in archives. */
   rejected: number;
+  ignored: number;
 }
 
 /** Totals of several uploads at once; an upload without files has no entry. */
@@ -186,14 +194,35 @@ export async function sumUploadFiles(
   uploadIds: readonly string[],
 ): Promise<Map<string, FileTotals>> {
   const rows: FileTotals[] = await db('uploadFiles')
+    .leftJoin(
+      db('archiveEntries as e')
+        .join('uploadFiles as f', 'f.id', 'e.uploadFileId')
+        .whereIn('f.uploadId', [...uploadIds])
+        .groupBy('e.uploadFileId')
+        .select(
+          'e.uploadFileId',
+          db.raw(`count(*) FILTER (WHERE e.status = 'rejected') AS entries_rejected`),
+          db.raw(`count(*) FILTER (WHERE e.status = 'ignored') AS entries_ignored`),
+        )
+        .as('inside'),
+      'inside.uploadFileId',
+      'uploadFiles.id',
+    )
     .whereIn('uploadId', [...uploadIds])
+    .where({ isDerived: false })
     .groupBy('uploadId')
     .select(
       'uploadId',
       db.raw(`count(*) FILTER (WHERE status <> 'uploading') AS received`),
       db.raw(`coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0)::bigint AS received_bytes`),
       db.raw(`count(*) FILTER (WHERE status = 'uploading' AND NOT is_partial) AS unfinished`),
-      db.raw(`count(*) FILTER (WHERE status = 'rejected') AS rejected`),
+      // An archive that was opened counts with what it held, and not once more by itself.
+      db.raw(
+        `CAST(sum(coalesce(entries_rejected, CASE status WHEN 'rejected' THEN 1 ELSE 0 END)) AS integer) AS rejected`,
+      ),
+      db.raw(
+        `CAST(sum(coalesce(entries_ignored, CASE status WHEN 'ignored' THEN 1 ELSE 0 END)) AS integer) AS ignored`,
+      ),
     );
   return new Map(rows.map((row) => [row.uploadId, row]));
 }

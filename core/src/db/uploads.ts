@@ -1,4 +1,4 @@
-import type { ServiceLevel, UploadProblem, UploadStatus } from '../contract/uploads.js';
+import type { DoubtPolicy, ServiceLevel, UploadProblem, UploadStatus, Warning } from '../contract/uploads.js';
 import { assertMayChange, isSettled, StatusChangeRefused } from '../domain/upload-status.js';
 import type { Actor } from './audit-events.js';
 import type { Queryable } from './database.js';
@@ -32,6 +32,12 @@ export interface UploadRow {
   claimExpiresAt: Date | null;
   attempts: number;
   nextAttemptAt: Date | null;
+  /** The checks are done, and a doubt waits for the sender's answer. */
+  waitingFor: 'sender' | null;
+  /** Doubts about the upload as a whole. */
+  warnings: Warning[];
+  /** What the sender wants when there are doubts; null: what the operator has configured. */
+  onDoubt: DoubtPolicy | null;
   /** Made by a tus creation that named no upload; its patient and study may be stand-ins. */
   isImplicit: boolean;
   /** Holds slices that belong to no upload yet; shown to nobody. */
@@ -50,10 +56,13 @@ export type NewUpload = Omit<
   | 'claimExpiresAt'
   | 'attempts'
   | 'nextAttemptAt'
+  | 'waitingFor'
+  | 'warnings'
+  | 'onDoubt'
   | 'isImplicit'
   | 'isHidden'
 > &
-  Partial<Pick<UploadRow, 'isImplicit' | 'isHidden'>>;
+  Partial<Pick<UploadRow, 'onDoubt' | 'isImplicit' | 'isHidden'>>;
 
 export async function insertUpload(db: Queryable, upload: NewUpload): Promise<UploadRow> {
   const [row] = await db<UploadRow>('uploads').insert(upload).returning('*');
@@ -144,7 +153,9 @@ export interface StatusChange {
   /** Counts and codes for the audit trail. */
   detail?: Record<string, string | number | boolean | null>;
   /** Further columns that change with the status. */
-  set?: Partial<Pick<UploadRow, 'nextAttemptAt' | 'attempts'>>;
+  set?: Partial<
+    Pick<UploadRow, 'nextAttemptAt' | 'attempts' | 'fileCount' | 'totalBytes' | 'expiresAt' | 'onDoubt'>
+  >;
 }
 
 /**
@@ -165,6 +176,7 @@ export async function changeUploadStatus(unit: UnitOfWork, change: StatusChange)
       ...change.set,
       status: change.to,
       problem: change.problem ?? null,
+      waitingFor: null,
       updatedAt: now,
       ...(change.to === 'received' ? { receivedAt: now } : {}),
       endedAt: isSettled(change.to) ? now : null,
@@ -209,6 +221,7 @@ export async function listStrandedUploads(
 ): Promise<UploadRow[]> {
   return db<UploadRow>('uploads')
     .whereIn('status', ['received', 'processing'])
+    .whereNull('waitingFor')
     .where((free) => free.whereNull('claimedBy').orWhere('claimExpiresAt', '<', db.fn.now()))
     .whereRaw(`coalesce(next_attempt_at, updated_at) < now() - ? * interval '1 second'`, [seconds])
     .orderBy('id')
@@ -250,6 +263,33 @@ export async function listUploadsToEmpty(
     )
     .orderBy('id')
     .limit(limit);
+}
+
+/** Records the doubts of the checks. */
+export async function recordUploadWarnings(
+  db: Queryable,
+  id: string,
+  warnings: readonly Warning[],
+): Promise<void> {
+  await db('uploads')
+    .where({ id })
+    .update({ warnings: JSON.stringify(warnings) });
+}
+
+/** Stops an upload that was checked before its delivery: the sender has to say what is to become of it. */
+export async function waitForSender(unit: UnitOfWork, upload: UploadRow, actor: Actor): Promise<void> {
+  await unit
+    .trx<UploadRow>('uploads')
+    .where({ id: upload.id })
+    .update({ waitingFor: 'sender', nextAttemptAt: null, updatedAt: new Date() });
+  unit.audit({
+    actor,
+    action: 'upload.waiting_for_sender',
+    objectType: 'upload',
+    objectId: upload.id,
+    detail: {},
+  });
+  announceUpload(unit, upload);
 }
 
 /** The size of an upload nobody announced is known when its file is there. */

@@ -43,11 +43,42 @@ export interface StudyAttributes {
   numberOfFrames?: number;
   /** `YES` or `NO`: whether the pixels themselves name the patient. */
   burnedInAnnotation?: string;
+  /** What kind of image, such as `['ORIGINAL', 'PRIMARY', 'LOCALIZER']`; the first 16 values. */
+  imageType?: string[];
+  acquisitionNumber?: number;
+  /** Place in a series of points in time, as in a dynamic study. */
+  temporalPositionIdentifier?: number;
+  /** The first of the echoes an MR image was made of. */
+  echoNumbers?: number;
+  /** Centre of the first pixel in the patient's coordinates: x, y, z in mm (PS3.3 §C.7.6.2.1.1). */
+  imagePositionPatient?: number[];
+  /** Direction of a row (x, y, z), then of a column, in the patient's coordinates. */
+  imageOrientationPatient?: number[];
+  /** In mm. */
+  sliceThickness?: number;
+  /** Between the middles of two slices, in mm. */
+  spacingBetweenSlices?: number;
+  /** Instances that the sender says the study has; scanners and archives that write it do so at export. */
+  numberOfStudyRelatedInstances?: number;
+  numberOfSeriesRelatedInstances?: number;
 }
 
 type AttributeName = keyof StudyAttributes;
-/** `code` is a coded string (CS). */
-type ValueKind = 'uid' | 'code' | 'text' | 'name' | 'date' | 'time' | 'integer' | 'unsigned';
+type AttributeValue = string | number | string[] | number[];
+/** `code` is a coded string (CS), `decimal` a DS; the kinds in the plural may hold several values. */
+type ValueKind =
+  | 'uid'
+  | 'code'
+  | 'codes'
+  | 'text'
+  | 'name'
+  | 'date'
+  | 'time'
+  | 'integer'
+  | 'firstInteger'
+  | 'decimal'
+  | 'decimals'
+  | 'unsigned';
 
 interface AttributeRule {
   name: AttributeName;
@@ -56,6 +87,8 @@ interface AttributeRule {
   kind: ValueKind;
   /** Longest value in characters; for a name, of one component group (PS3.5 table 6.2-1). */
   maxLength?: number;
+  /** How many numbers `decimals` must be. */
+  count?: number;
   /** Type 1 or 2 in every composite object (PS3.3 §C.7.1.1, C.7.2.1, C.7.3.1): its absence is worth a warning. */
   expected?: true;
 }
@@ -117,7 +150,35 @@ const RULES: ReadonlyMap<number, AttributeRule> = new Map<number, AttributeRule>
     TAG.burnedInAnnotation,
     { name: 'burnedInAnnotation', label: 'burned in annotation', kind: 'code', maxLength: 16 },
   ],
+  [TAG.imageType, { name: 'imageType', label: 'image type', kind: 'codes' }],
+  [TAG.acquisitionNumber, { name: 'acquisitionNumber', label: 'acquisition number', kind: 'integer' }],
+  [
+    TAG.temporalPositionIdentifier,
+    { name: 'temporalPositionIdentifier', label: 'temporal position', kind: 'integer' },
+  ],
+  [TAG.echoNumbers, { name: 'echoNumbers', label: 'echo number', kind: 'firstInteger' }],
+  [
+    TAG.imagePositionPatient,
+    { name: 'imagePositionPatient', label: 'image position', kind: 'decimals', count: 3 },
+  ],
+  [
+    TAG.imageOrientationPatient,
+    { name: 'imageOrientationPatient', label: 'image orientation', kind: 'decimals', count: 6 },
+  ],
+  [TAG.sliceThickness, { name: 'sliceThickness', label: 'slice thickness', kind: 'decimal' }],
+  [TAG.spacingBetweenSlices, { name: 'spacingBetweenSlices', label: 'slice spacing', kind: 'decimal' }],
+  [
+    TAG.numberOfStudyRelatedInstances,
+    { name: 'numberOfStudyRelatedInstances', label: 'number of images in the study', kind: 'integer' },
+  ],
+  [
+    TAG.numberOfSeriesRelatedInstances,
+    { name: 'numberOfSeriesRelatedInstances', label: 'number of images in the series', kind: 'integer' },
+  ],
 ]);
+
+/** Image Type has 2 to 5 values in practice; a hostile one could have thousands. */
+const MAX_CODES = 16;
 
 /** The tags that `readAttributes` wants to see. */
 export const ATTRIBUTE_TAGS: ReadonlySet<number> = new Set([TAG.specificCharacterSet, ...RULES.keys()]);
@@ -160,7 +221,7 @@ export function readAttributes(
       offset: charsetElement?.offset,
     });
   }
-  const attributes: Partial<Record<AttributeName, string | number>> = {};
+  const attributes: Partial<Record<AttributeName, AttributeValue>> = {};
   for (const [tag, rule] of RULES) {
     const captured = values.get(tag);
     const value = captured && decodeValue(tag, rule, captured, decoding, findings);
@@ -179,7 +240,7 @@ function decodeValue(
   captured: CapturedValue,
   decoding: TextDecoding,
   findings: FindingList,
-): string | number | undefined {
+): AttributeValue | undefined {
   const place = { tag, attribute: rule.label, offset: captured.offset };
   if (rule.kind === 'unsigned') {
     const { bytes, littleEndian } = captured;
@@ -194,9 +255,15 @@ function decodeValue(
     return judgeUid(uid) === 'invalid' ? undefined : uid; // the fault is reported with the other identifiers
   }
   const raw = decodeText(rule, captured, decoding, findings, place);
+  if (rule.kind === 'codes' || rule.kind === 'decimals') {
+    if (raw === '') return '';
+    const list = rule.kind === 'codes' ? codes(raw) : decimals(raw, rule.count ?? 1);
+    if (list === undefined) findings.add('INVALID_VALUE', place);
+    return list;
+  }
   const [value = '', ...others] = raw.split('\\').map(clean);
   const first = rule.kind === 'name' ? withoutEmptyComponents(value) : value;
-  if (others.length > 0) findings.add('VALUE_MULTIPLICITY', place);
+  if (others.length > 0 && rule.kind !== 'firstInteger') findings.add('VALUE_MULTIPLICITY', place);
   if (first === '') return '';
   checkLength(rule, first, findings, place);
   const parsed = parseValue(rule.kind, first);
@@ -253,8 +320,31 @@ function parseValue(kind: ValueKind, value: string): string | number | undefined
   if (kind === 'date') return isoDate(value);
   if (kind === 'time') return isoTime(value);
   // PS3.5 §6.2: a code has no characters but those of the default repertoire.
-  if (kind === 'code' && !/^[ -~]+$/.test(value)) return undefined;
-  return kind === 'integer' ? integer(value) : value;
+  if (kind === 'code' && !isCode(value)) return undefined;
+  if (kind === 'decimal') return decimal(value);
+  return kind === 'integer' || kind === 'firstInteger' ? integer(value) : value;
+}
+
+function isCode(value: string): boolean {
+  return /^[ -~]+$/.test(value);
+}
+
+function codes(raw: string): string[] | undefined {
+  const values = raw.split('\\', MAX_CODES).map((value) => value.trim());
+  return values.every((value) => value === '' || isCode(value)) ? values : undefined;
+}
+
+function decimals(raw: string, count: number): number[] | undefined {
+  const values = raw.split('\\', count + 1);
+  const numbers = values.map((value) => decimal(value.trim())).filter((number) => number !== undefined);
+  return values.length === count && numbers.length === count ? numbers : undefined;
+}
+
+/** PS3.5 §6.2: a DS has up to 16 characters; writers exceed that with digits nobody needs. */
+function decimal(value: string): number | undefined {
+  if (value.length > 64 || !/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(value)) return undefined;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : undefined;
 }
 
 /** PS3.5 §6.2: an IS fits into 32 bits. */

@@ -40,6 +40,8 @@ export interface WalkOptions {
   wanted: ReadonlySet<number>;
   /** Stop in front of the first element of another group: for the File Meta Information. */
   onlyGroup?: number;
+  /** Tags of elements to be inserted, in ascending order: their places are noted in `insertionPoints`. */
+  insertions?: readonly number[];
   findings: FindingList;
   limits: ScanLimits;
   clock: ScanClock;
@@ -52,6 +54,8 @@ export interface WalkOptions {
  */
 export class DatasetWalker {
   readonly values = new Map<number, CapturedValue>();
+  /** Where an element of each of the tags in `insertions` belongs: in front of the first one with a greater tag. */
+  readonly insertionPoints = new Map<number, number>();
   pixelData: PixelDataPlace | undefined;
   /** Offset of the next data element. */
   position: number;
@@ -64,10 +68,12 @@ export class DatasetWalker {
   readonly #window: ReadWindow;
   readonly #frames: Frame[] = [];
   #lastTag = -1;
+  #nextInsertion: number;
 
   constructor(options: WalkOptions) {
     this.#options = options;
     this.#window = options.window;
+    this.#nextInsertion = options.insertions?.[0] ?? Number.POSITIVE_INFINITY;
     this.position = options.start;
     this.#frames.push({
       kind: 'dataset',
@@ -178,6 +184,17 @@ export class DatasetWalker {
       this.#options.findings.add('ELEMENT_ORDER', { offset: this.position });
     }
     this.#lastTag = tag;
+    if (tag > this.#nextInsertion) this.#noteInsertions(tag);
+  }
+
+  #noteInsertions(tag: number): void {
+    const { insertions = [] } = this.#options;
+    for (const inserted of insertions) {
+      if (inserted < tag && !this.insertionPoints.has(inserted)) {
+        this.insertionPoints.set(inserted, this.position);
+      }
+    }
+    this.#nextInsertion = insertions[this.insertionPoints.size] ?? Number.POSITIVE_INFINITY;
   }
 
   #placeNativePixels(tag: number, elementOffset: number, offset: number, length: number): void {

@@ -1,7 +1,8 @@
 /**
  * What a scan can find wrong with a file. Codes are stable: they are stored, counted and translated, so a code
- * is never renamed. `needsRewrite` marks what must be edited before the object may be sent on; without it the
- * original bytes are delivered unchanged (a PACS accepts them as they are: tried with Orthanc 1.10.1).
+ * is never renamed. `needsRewrite` marks what must be edited before the object may be sent on (see repair.ts), and its
+ * message reads as the log of that edit; without it the original bytes are delivered unchanged (a PACS accepts them as
+ * they are: tried with Orthanc 1.10.1).
  */
 interface FindingKind {
   tier: FindingTier;
@@ -72,7 +73,7 @@ const CATALOGUE = {
     tier: 'repair',
     needsRewrite: true,
     message:
-      'The file begins like a program or a script. Its first 128 bytes must be cleared before sending.',
+      'The file began like a program or a script. Its first 128 bytes, which hold no data, were cleared.',
   },
   NO_PREAMBLE: {
     tier: 'repair',
@@ -81,34 +82,33 @@ const CATALOGUE = {
   PREAMBLE_CUT_OFF: {
     tier: 'repair',
     needsRewrite: true,
-    message: 'The first 128 bytes of the file are missing; its contents are readable.',
+    message: 'The first 128 bytes of the file, which hold no data, were missing and were put back.',
   },
   UIDS_ABSENT: {
     tier: 'repair',
     needsRewrite: true,
-    message: 'The image belongs to no study: it has no identifiers at all and must be given new ones.',
+    message: 'The image belonged to no study: it had no identifiers at all and was given new ones.',
   },
   TRANSFER_SYNTAX_MISMATCH: {
     tier: 'repair',
     needsRewrite: true,
-    message: 'The file header names another encoding than the one the file is written in.',
+    message: 'The file header named another encoding than the one the file is written in; it was corrected.',
   },
   META_GROUP_LENGTH_TOO_LONG: {
     tier: 'repair',
     needsRewrite: true,
     message:
-      'The file header states a length that reaches into the data, so archives would lose part of them.',
+      'The file header stated a length that reached into the data, so archives would have lost part of them; it was corrected.',
   },
   META_IMPLICIT_VR: {
     tier: 'repair',
     needsRewrite: true,
-    message: 'The file header is written in an outdated way; its contents are readable.',
+    message: 'The file header was written in an outdated way; it was written anew.',
   },
   META_DAMAGED: {
     tier: 'repair',
     needsRewrite: true,
-    message:
-      'The file header is damaged, but not the data behind it; it must be written anew before sending.',
+    message: 'The file header was damaged, but not the data behind it; it was written anew.',
   },
   META_TRANSFER_SYNTAX_MISSING: {
     tier: 'repair',
@@ -118,7 +118,7 @@ const CATALOGUE = {
   TRAILING_BYTES: {
     tier: 'repair',
     needsRewrite: true,
-    message: 'A few stray bytes follow the end of the data and must be cut off before sending.',
+    message: 'A few stray bytes followed the end of the data and were cut off.',
   },
   META_SOP_INSTANCE_MISMATCH: {
     tier: 'repair',

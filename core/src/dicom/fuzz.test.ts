@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
+import { concatBytes } from './encode.js';
 import type { DicomScan } from './scan.js';
 import { scanDicom } from './scan.js';
 import { bytesSource } from './source.js';
 import type { DicomOptions } from './testing/build.js';
 import { buildDicom } from './testing/build.js';
-import { concatBytes } from './testing/encode.js';
 
 /** mulberry32: a small generator with a seed, so that a failure can be repeated. */
 function randomFrom(seed: number): (below: number) => number {

@@ -21,3 +21,19 @@ export function formatPersonName(name: string): string {
   }
   return alphabetic || ideographic || phonetic;
 }
+
+/**
+ * Makes a name a person has typed a DICOM person name (PS3.5 §6.2.1): `Doe, Jane Mary` becomes `Doe^Jane^Mary`. What
+ * holds the DICOM delimiter already stays; a name without a comma is kept whole, as nothing says which part of it is
+ * the family name.
+ */
+export function toPersonName(typed: string): string {
+  const text = typed
+    .replace(/[\p{Cc}\\=]/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
+  const [family = '', rest] = text.includes('^') ? [text] : text.split(/,(.*)/su);
+  const given = (rest ?? '').trim().split(' ').filter(Boolean);
+  const name = [family.trim(), given[0] ?? '', given.slice(1).join(' ')].join('^').replace(/\^+$/, '');
+  return [...name].slice(0, 64).join('');
+}

@@ -1,12 +1,12 @@
 import { deflateSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
+import { concatBytes, encodeElements } from './encode.js';
 import { EXPLICIT_LITTLE, IMPLICIT_LITTLE } from './encoding.js';
 import { scanDicom } from './scan.js';
 import type { ByteSource } from './source.js';
 import { bytesSource } from './source.js';
 import type { DicomElement, DicomOptions } from './testing/build.js';
 import { buildDicom, makeSlice } from './testing/build.js';
-import { concatBytes, encodeElements } from './testing/encode.js';
 
 const IMPLICIT = '1.2.840.10008.1.2';
 const DEFLATED = '1.2.840.10008.1.2.1.99';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { concatBytes } from './encode.js';
 import type { FindingCode } from './findings.js';
 import { scanDicom } from './scan.js';
 import { blobSource, bytesSource } from './source.js';
 import type { DicomOptions } from './testing/build.js';
 import { buildDicom, makeSlice } from './testing/build.js';
-import { concatBytes } from './testing/encode.js';
 
 const JPEG = '1.2.840.10008.1.2.4.50';
 const RLE = '1.2.840.10008.1.2.5';

@@ -3,6 +3,7 @@ import { ATTRIBUTE_TAGS, plainValues, readAttributes } from './attributes.js';
 import type { PixelDataPlace } from './captured.js';
 import { DatasetWalker } from './dataset-walker.js';
 import { detectEncoding, isPlausible } from './element-header.js';
+import type { Encoding } from './encoding.js';
 import { EXPLICIT_LITTLE } from './encoding.js';
 import type { FileHead } from './file-head.js';
 import { readFileHead } from './file-head.js';
@@ -49,6 +50,8 @@ export interface DicomScan {
    * `undefined` for a file that is not DICOM, and for compressed pixel data of which nothing says how.
    */
   transferSyntaxUid: string | undefined;
+  /** How the elements of the data set are written, by whatever name; absent for a file that is not DICOM. */
+  encoding?: Encoding;
   meta: FileMeta | undefined;
   /** Defined Terms of Specific Character Set, as they stand in the file. */
   characterSets: string[];
@@ -158,6 +161,7 @@ function conclude(state: ScanState): DicomScan {
     needsRewrite: findings.all.some((finding) => finding.needsRewrite),
     findings: findings.all,
     transferSyntaxUid: compressionUnknown(state) ? undefined : syntax?.uid,
+    ...(syntax === undefined ? {} : { encoding: syntax.encoding }),
     meta: head && describeMeta(head),
     characterSets,
     attributes,

@@ -5,7 +5,8 @@ const CHANGES: Record<UploadStatus, readonly UploadStatus[]> = {
   created: ['uploading', 'received', 'cancelled', 'expired'],
   uploading: ['received', 'cancelled', 'expired'],
   received: ['processing', 'cancelled'],
-  processing: ['delivering', 'rejected', 'failed', 'cancelled'],
+  // Back to `uploading` only while it waits for its sender, who adds files.
+  processing: ['delivering', 'uploading', 'rejected', 'failed', 'cancelled'],
   delivering: ['delivered', 'failed'],
   delivered: [],
   rejected: ['cancelled'],

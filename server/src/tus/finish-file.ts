@@ -4,8 +4,8 @@ import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { deleteUploadFiles, findUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, setTotalBytes, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem } from '../http/http-problem.js';
-import { receiveUpload } from '../uploads/receive-upload.js';
 import type { TusRequest } from './tus-request.js';
 
 export interface FinishedFile {

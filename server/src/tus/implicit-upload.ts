@@ -64,6 +64,9 @@ export function newImplicitUpload(
     claimExpiresAt: null,
     attempts: 0,
     nextAttemptAt: null,
+    waitingFor: null,
+    warnings: [],
+    onDoubt: null,
     isImplicit: true,
     isHidden: isSlice,
   };

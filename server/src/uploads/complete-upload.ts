@@ -5,8 +5,8 @@ import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { isAsAnnounced, listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
-import { receiveUpload } from './receive-upload.js';
 
 const ON_ITS_WAY: readonly UploadStatus[] = ['received', 'processing', 'delivering', 'delivered'];
 
@@ -37,9 +37,9 @@ function withAnnounced(
   });
 }
 
-function assertAllArrived(upload: UploadRow, files: readonly UploadFileRow[]): void {
+function assertAllArrived(upload: UploadRow, files: readonly UploadFileRow[], sendIncomplete: boolean): void {
   const arrived = files.filter((file) => file.status !== 'uploading').length;
-  if (arrived >= upload.fileCount) return;
+  if (arrived >= upload.fileCount || (sendIncomplete && arrived > 0)) return;
   throw new HttpProblem(
     'FILES_INCOMPLETE',
     `${arrived} of ${upload.fileCount} files have arrived and are safe. Send the others, then complete again.`,
@@ -65,7 +65,7 @@ function assertAsAnnounced(files: readonly UploadFileRow[]): void {
 }
 
 /**
- * Ends the transfer by the sender's word. Digests announced here are compared with what arrived: by the worker, or
+ * Ends the transfer by the sender's word; with `sendIncomplete` also when fewer files came than were announced. Digests announced here are compared with what arrived: by the worker, or
  * at once where it has been there already. Calling it again changes nothing.
  *
  * @returns the upload, and files begun but never finished whose bytes may go
@@ -89,7 +89,7 @@ export async function completeUpload(
         `The upload is ${upload.status}; it can no longer be completed.`,
       );
     }
-    if (!isOnItsWay) assertAllArrived(upload, files);
+    if (!isOnItsWay) assertAllArrived(upload, files, request.sendIncomplete ?? false);
     assertAsAnnounced(announced);
     await recordAnnouncedDigests(unit.trx, announced);
     if (isOnItsWay) return { upload, abandoned: [] };

@@ -67,6 +67,7 @@ export async function createUpload(
       studyInstanceUid: study.studyInstanceUid ?? null,
       fileCount: study.fileCount,
       totalBytes: study.totalBytes,
+      onDoubt: study.onDoubt ?? null,
       dedupeKey: key,
       expiresAt: new Date(Date.now() + limits.ttlHours * HOUR_MS),
     });

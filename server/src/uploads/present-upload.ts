@@ -1,4 +1,5 @@
 import {
+  type ArchiveContents,
   type InstanceCounts,
   type Study,
   UNNAMED_PATIENT,
@@ -7,6 +8,7 @@ import {
   type UploadProblem,
   type UploadSummary,
 } from '@relaypacs/core/contract/uploads.js';
+import { readArchiveContents } from '@relaypacs/core/db/archive-entries.js';
 import { listAuditEvents } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
 import {
@@ -34,6 +36,7 @@ function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
     sum.stored += each.stored;
     sum.verified += each.verified;
     sum.failed += each.failed;
+    sum.alreadyThere += each.alreadyThere;
   }
   return sum;
 }
@@ -105,7 +108,7 @@ function presentSummary(
     id: row.id,
     userId: row.userId,
     status: row.status,
-    waitingFor: studies.some((study) => study.waitingFor === 'pacs') ? 'pacs' : null,
+    waitingFor: row.waitingFor ?? (studies.some((study) => study.waitingFor === 'pacs') ? 'pacs' : null),
     serviceLevel: row.serviceLevel,
     patientName: named.patientName,
     patientId: named.patientId,
@@ -120,6 +123,7 @@ function presentSummary(
     totalBytes: row.totalBytes,
     filesReceived: files?.received ?? 0,
     filesRejected: files?.rejected ?? 0,
+    filesIgnored: files?.ignored ?? 0,
     instances: addCounts(studies.map((study) => progress.counts.get(study.id) ?? NO_INSTANCES)),
     problem: problemOf(row, studies, progress),
     createdAt: row.createdAt.toISOString(),
@@ -146,11 +150,16 @@ function presentStudy(row: StudyRow, counts: InstanceCounts | undefined): Study 
     waitingFor: row.waitingFor,
     instances: counts ?? NO_INSTANCES,
     problem: row.problem,
+    warnings: row.warnings,
     deliveredAt: iso(row.deliveredAt),
   };
 }
 
-function presentFile(row: UploadFileRow, upload: UploadRow): UploadFile {
+function presentFile(
+  row: UploadFileRow,
+  upload: UploadRow,
+  contents: ArchiveContents | undefined,
+): UploadFile {
   const isDropped = row.status === 'uploading' && !takesFiles(upload.status);
   return {
     id: row.id,
@@ -159,8 +168,10 @@ function presentFile(row: UploadFileRow, upload: UploadRow): UploadFile {
     size: row.size,
     offset: isDropped ? 0 : row.bytesReceived,
     status: row.status,
+    kind: row.kind,
     ...(row.problem ? { problem: row.problem } : {}),
     findings: row.findings,
+    ...(contents ? { contents } : {}),
   };
 }
 
@@ -187,10 +198,15 @@ export async function presentUpload(db: Queryable, row: UploadRow): Promise<Uplo
     listStudies(db, [row.id]),
     listAuditEvents(db, 'upload', row.id),
   ]);
-  const progress = await readProgress(db, studies);
+  const archives = files.filter(({ kind }) => kind === 'archive').map(({ id }) => id);
+  const [progress, contents] = await Promise.all([
+    readProgress(db, studies),
+    readArchiveContents(db, archives),
+  ]);
   return {
     ...presentSummary(row, totals.get(row.id), studies, progress),
-    files: files.map((file) => presentFile(file, row)),
+    warnings: row.warnings,
+    files: files.map((file) => presentFile(file, row, contents.get(file.id))),
     studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id))),
     timeline: events.map(({ at, action }) => ({
       at: at.toISOString(),

@@ -2,6 +2,7 @@ import {
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
   type CreateUploadResponse,
+  ReopenUploadRequestSchema,
   type UploadList,
   UploadListQuerySchema,
   type UploadTokenResponse,
@@ -21,8 +22,10 @@ import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { readBody, readQuery } from '../http/validate.js';
 import { cancelUpload } from './cancel-upload.js';
 import { completeUpload } from './complete-upload.js';
+import { confirmUpload } from './confirm-upload.js';
 import { createUpload } from './create-upload.js';
 import { presentUpload, presentUploads } from './present-upload.js';
+import { reopenUpload } from './reopen-upload.js';
 import { retryUpload } from './retry-upload.js';
 import type { RemoveBytes } from './unneeded-bytes.js';
 import { mayChangeUpload, maySeeUpload, seesEverything } from './upload-access.js';
@@ -53,6 +56,19 @@ export function uploadRoutes(deps: UploadDeps): Router {
     return upload;
   }
 
+  async function readyForFiles(req: Request, upload: UploadRow): Promise<CreateUploadResponse> {
+    return {
+      id: upload.id,
+      status: upload.status,
+      uploadToken: await signer.uploadToken(upload.userId, upload.id, upload.expiresAt),
+      tusEndpoint: `${baseUrlOf(req, config)}/files`,
+      expiresAt: upload.expiresAt.toISOString(),
+      chunkSize: config.uploads.chunkSize,
+      maxChunkSize: config.uploads.maxChunkSize,
+      checksumAlgorithm: 'sha256',
+    };
+  }
+
   router.post('/', guards.requireUploader, rateLimits.uploadInit, async (req, res) => {
     const announcement = readBody(CreateUploadRequestSchema, req);
     const { userId } = principalOf(res);
@@ -60,17 +76,10 @@ export function uploadRoutes(deps: UploadDeps): Router {
       ...actorOf(req, res),
       userId,
     });
-    const answer: CreateUploadResponse = {
-      id: upload.id,
-      status: upload.status,
-      uploadToken: await signer.uploadToken(userId, upload.id, upload.expiresAt),
-      tusEndpoint: `${baseUrlOf(req, config)}/files`,
-      expiresAt: upload.expiresAt.toISOString(),
-      chunkSize: config.uploads.chunkSize,
-      maxChunkSize: config.uploads.maxChunkSize,
-      checksumAlgorithm: 'sha256',
-    };
-    res.status(201).location(`/api/v1/uploads/${upload.id}`).json(answer);
+    res
+      .status(201)
+      .location(`/api/v1/uploads/${upload.id}`)
+      .json(await readyForFiles(req, upload));
   });
 
   router.get('/', guards.requireUploader, async (req, res) => {
@@ -120,6 +129,26 @@ export function uploadRoutes(deps: UploadDeps): Router {
       expiresAt: upload.expiresAt.toISOString(),
     };
     res.json(answer);
+  });
+
+  router.post('/:id/confirm', guards.requireUserOrUpload, async (req, res) => {
+    const upload = await uploadFor(req, res, mayChangeUpload);
+    const confirmed = await confirmUpload(transact, upload.id, actorOf(req, res));
+    res.status(202).json({ id: confirmed.id, status: confirmed.status });
+  });
+
+  router.post('/:id/reopen', guards.requireUploader, async (req, res) => {
+    const upload = await uploadFor(req, res, mayChangeUpload);
+    const more = readBody(ReopenUploadRequestSchema, req);
+    const { upload: reopened, abandoned } = await reopenUpload(
+      transact,
+      config.uploads,
+      upload.id,
+      more,
+      actorOf(req, res),
+    );
+    await removeBytes(abandoned);
+    res.json(await readyForFiles(req, reopened));
   });
 
   router.post('/:id/retry', guards.requireUploader, async (req, res) => {

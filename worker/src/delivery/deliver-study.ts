@@ -6,6 +6,7 @@ import { ClaimLost } from '../row-claim.js';
 import { beginDelivery, type DeliveryRecord } from './delivery-record.js';
 import { type DeliveryRun, requestSignal, Stopping } from './delivery-run.js';
 import { DicomwebClient } from './dicomweb-client.js';
+import { InstanceReader } from './instance-reader.js';
 import { NOT_CONFIRMED, OWN_FAULT, waitingProblem } from './pacs-problems.js';
 import { PacsUnavailable } from './pacs-unavailable.js';
 import { awaitHeld, findHeld, settleHeld } from './presence.js';
@@ -66,12 +67,14 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord): Promise<voi
   const { config, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
   if (!config.pacs) throw new PacsUnavailable('not-configured', 'No PACS is configured');
   const pacs = new DicomwebClient(config.pacs);
+  const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
   try {
-    await bringIntoPacs({ record, pacs, files, logger, stopping, signal, patienceSeconds });
+    await bringIntoPacs({ record, pacs, reader, logger, stopping, signal, patienceSeconds });
   } finally {
     done();
     pacs.close();
+    await reader.close();
   }
 }
 

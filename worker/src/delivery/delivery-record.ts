@@ -5,6 +5,7 @@ import type { Database } from '@relaypacs/core/db/database.js';
 import {
   type InstanceRow,
   listInstances,
+  recordAlreadyThere,
   recordInstanceStatus,
   recordLoneBreak,
   recordSends,
@@ -84,6 +85,12 @@ export class DeliveryRecord {
    */
   async brokeAlone({ id }: InstanceRow): Promise<number> {
     return this.claim.write((unit) => recordLoneBreak(unit.trx, id));
+  }
+
+  /** The PACS held these with the same bytes before anything of them was sent. */
+  async alreadyThere(instances: readonly InstanceRow[]): Promise<void> {
+    await this.claim.write((unit) => recordAlreadyThere(unit.trx, ids(instances)));
+    for (const instance of instances) instance.alreadyThere = true;
   }
 
   /** What became of instances. */

@@ -1,7 +1,7 @@
 import type { Logger } from '@relaypacs/core/observability/logger.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import type { DeliveryRecord } from './delivery-record.js';
 import type { DicomwebClient } from './dicomweb-client.js';
+import type { InstanceReader } from './instance-reader.js';
 
 /** The worker is to stop: the study is handed back between two requests. */
 export class Stopping extends Error {
@@ -15,7 +15,7 @@ export class Stopping extends Error {
 export interface DeliveryRun {
   readonly record: DeliveryRecord;
   readonly pacs: DicomwebClient;
-  readonly files: UploadedFiles;
+  readonly reader: InstanceReader;
   readonly logger: Logger;
   /** Seconds to wait before each further look for what the PACS has just said it stored. */
   readonly patienceSeconds: readonly number[];

@@ -6,7 +6,6 @@ import type { HeldInstances } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
 import { type Comparison, compareObjects, digestObject } from './object-digests.js';
 import { CONFLICT, DAMAGED, NOT_COMPARED } from './pacs-problems.js';
-import { readInstance } from './stored-instance.js';
 
 const COMPARED_AT_ONCE = 4;
 
@@ -67,8 +66,11 @@ export async function settleByContents(
     throw error;
   });
   run.logger.info('The PACS holds an instance already', { instanceId: instance.id, comparison });
-  if (comparison === 'same') await run.record.outcome([instance], 'stored');
-  else if (comparison === 'different') await run.record.outcome([instance], 'failed', CONFLICT);
+  if (comparison === 'same') {
+    // Nothing of it was ever sent by us: it had come another way.
+    if (instance.sends === 0) await run.record.alreadyThere([instance]);
+    await run.record.outcome([instance], 'stored');
+  } else if (comparison === 'different') await run.record.outcome([instance], 'failed', CONFLICT);
   else if (comparison === 'damaged') await run.record.outcome([instance], 'failed', DAMAGED);
   else await run.record.outcome([instance], 'warning', NOT_COMPARED);
 }
@@ -88,5 +90,5 @@ async function compare(
   );
   if (!theirs) return 'incomparable';
   if (theirs.file.equals(instance.sha256)) return 'same';
-  return compareObjects(await digestObject(readInstance(run.files, instance)), theirs);
+  return compareObjects(await digestObject(run.reader.read(instance)), theirs);
 }

@@ -8,7 +8,6 @@ import { StoredBytesDamaged } from './multipart.js';
 import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
 import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
 import { awaitHeld, findHeld, settleByContents, settleHeld } from './presence.js';
-import { stowPart } from './stored-instance.js';
 import { readStowAnswer, type StowOutcome } from './stow-answer.js';
 
 const REQUESTS_AT_ONCE = 4;
@@ -38,7 +37,7 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   if (batch.length === 0) return;
   checkpoint(run);
   await run.record.sending(batch);
-  const parts = batch.map((instance) => stowPart(run.files, instance));
+  const parts = batch.map((instance) => run.reader.part(instance));
   let reply: StowReply;
   try {
     reply = await run.pacs.stow(parts, run.signal);

@@ -1,27 +1,143 @@
-import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import type { Warning } from '@relaypacs/core/contract/uploads.js';
 import { newId } from '@relaypacs/core/db/ids.js';
-import type { NewInstance } from '@relaypacs/core/db/instances.js';
-import type { NewStudy } from '@relaypacs/core/db/studies.js';
+import type { EarlierInstance, NewInstance } from '@relaypacs/core/db/instances.js';
+import type { KnownPatient, NewStudy } from '@relaypacs/core/db/studies.js';
+import type { StudyAttributes } from '@relaypacs/core/dicom/attributes.js';
 import { formatPersonName } from '@relaypacs/core/dicom/person-name.js';
-import type { CheckedFile, ReadFile } from './check-file.js';
+import { mixedPatients } from '@relaypacs/core/studies/patients.js';
+import { toStoredPieces } from '../contents/source-pieces.js';
+import { type DeliverableObject, refuse, type Subject } from './examined.js';
+import { CONFLICTING_COPY, CONFLICTING_INSTANCE, MIXED_PATIENTS } from './intake-problems.js';
 
-export interface GroupedStudy {
-  study: NewStudy;
-  instances: NewInstance[];
+/** An object of a study, and the stored file it is in. */
+export interface StudyMember {
+  fileId: string;
+  object: DeliverableObject;
 }
 
-export interface Grouping {
-  studies: GroupedStudy[];
-  /** Every file with its final verdict: what two files say of each other is known only here. */
-  files: CheckedFile[];
+/** One study as it will be delivered. */
+export interface StudyDraft {
+  studyInstanceUid: string;
+  /** Of the first object: whose study it is and what it is about. */
+  attributes: StudyAttributes;
+  members: StudyMember[];
+  warnings: Warning[];
 }
 
-const CONFLICT: UploadProblem = {
-  code: 'CONFLICTING_COPY',
-  title: 'Two different images with one identifier',
-  detail:
-    'Another file of this upload has the same identifier and other contents. Only the first was taken; check which is right.',
-};
+/** What is known of studies and instances from other uploads. */
+export interface Earlier {
+  instances: readonly EarlierInstance[];
+  patients: readonly KnownPatient[];
+}
+
+/**
+ * Sorts what can be delivered into studies by Study Instance UID, and takes verdicts back where objects contradict each
+ * other: the same image twice is taken once, another image under the same identifier is not passed on (neither of this
+ * upload nor beside what the PACS got before), and a study of several patients is refused as a whole.
+ *
+ * @returns the studies, and doubts about the upload as a whole
+ */
+export function groupStudies(
+  subjects: readonly Subject[],
+  earlier: Earlier,
+): { studies: StudyDraft[]; warnings: Warning[] } {
+  refuseConflicts(subjects, earlier.instances);
+  const groups = new Map<string, Subject[]>();
+  for (const subject of subjects) {
+    const uid = subject.examined.object?.attributes.studyInstanceUid;
+    if (uid !== undefined) groups.set(uid, [...(groups.get(uid) ?? []), subject]);
+  }
+  const studies: StudyDraft[] = [];
+  const warnings: Warning[] = [];
+  for (const [studyInstanceUid, members] of groups) {
+    const patients = patientsOfStudy(studyInstanceUid, members, earlier.patients);
+    if (patients) {
+      for (const { examined } of members) refuse(examined, MIXED_PATIENTS);
+      warnings.push({
+        code: 'MIXED_PATIENTS',
+        message: `One study holds images of different patients: ${patients.join('; ')}. None of them was sent.`,
+      });
+      continue;
+    }
+    const objects = members.flatMap(({ file, examined }) =>
+      examined.object ? [{ fileId: file.id, object: examined.object }] : [],
+    );
+    const [first] = objects;
+    if (!first) continue;
+    studies.push({
+      studyInstanceUid,
+      attributes: first.object.attributes,
+      members: objects,
+      warnings: sentBefore(objects, earlier.instances),
+    });
+  }
+  return { studies, warnings };
+}
+
+function refuseConflicts(subjects: readonly Subject[], earlier: readonly EarlierInstance[]): void {
+  const before = new Map<string, EarlierInstance[]>();
+  for (const instance of earlier) {
+    before.set(instance.sopInstanceUid, [...(before.get(instance.sopInstanceUid) ?? []), instance]);
+  }
+  const taken = new Map<string, DeliverableObject>();
+  for (const { examined } of subjects) {
+    const { object } = examined;
+    const uid = object?.attributes.sopInstanceUid;
+    if (!object || uid === undefined) continue;
+    const twin = taken.get(uid);
+    const known = before.get(uid);
+    if (twin?.sha256.equals(object.sha256)) {
+      examined.findings.push({
+        code: 'DUPLICATE_FILE',
+        tier: 'warn',
+        message: 'The same image is in this upload twice.',
+      });
+      delete examined.object;
+    } else if (twin) refuse(examined, CONFLICTING_COPY);
+    else if (known && !known.some(({ sha256 }) => sha256.equals(object.sha256))) {
+      refuse(examined, CONFLICTING_INSTANCE);
+    } else taken.set(uid, object);
+  }
+}
+
+/** Labels of the patients when they certainly are several, those the PACS has the study of included. */
+function patientsOfStudy(
+  studyInstanceUid: string,
+  members: readonly Subject[],
+  known: readonly KnownPatient[],
+): string[] | undefined {
+  const found = members.flatMap(({ examined }) => examined.object?.attributes ?? []);
+  const before = known
+    .filter((patient) => patient.studyInstanceUid === studyInstanceUid)
+    .map(({ patientName, patientId, patientBirthDate }) => ({
+      patientName: patientName ?? undefined,
+      patientId: patientId ?? undefined,
+      patientBirthDate: patientBirthDate ?? undefined,
+    }));
+  return mixedPatients([...before, ...found]);
+}
+
+/** How much of a study went to the PACS by another upload. */
+function sentBefore(members: readonly StudyMember[], earlier: readonly EarlierInstance[]): Warning[] {
+  const last = new Map<string, Date>();
+  for (const { sopInstanceUid, createdAt } of earlier) {
+    const known = last.get(sopInstanceUid);
+    if (!known || known < createdAt) last.set(sopInstanceUid, createdAt);
+  }
+  const times = members.flatMap(({ object }) => last.get(object.attributes.sopInstanceUid ?? '') ?? []);
+  if (times.length === 0) return [];
+  const when = new Date(Math.max(...times.map(Number))).toISOString().slice(0, 10);
+  const which =
+    times.length === members.length
+      ? 'All images of this study were'
+      : `${times.length} of ${members.length} images of this study were`;
+  return [
+    {
+      code: 'SENT_BEFORE',
+      message: `${which} sent before, on ${when}. What the PACS still has is not sent again.`,
+    },
+  ];
+}
 
 /** Text as PostgreSQL can hold it and a page can show it. */
 const clean = (value: string | undefined) => value?.replace(/\p{Cc}/gu, ' ').trim() || null;
@@ -36,92 +152,51 @@ const date = (value: string | undefined) =>
 const int32 = (value: number | undefined) =>
   value !== undefined && Math.abs(value) < 2 ** 31 ? value : null;
 
-const UNIDENTIFIED: UploadProblem = {
-  code: 'MISSING_UID',
-  title: 'Not identified',
-  detail:
-    'The file lacks an identifier the archive needs to tell where it belongs. Export it again and send it anew.',
-};
-
-function newStudy(uploadId: string, { scan }: ReadFile, studyInstanceUid: string): NewStudy {
-  const a = scan.attributes;
-  return {
-    id: newId(),
+/** A study and its instances as rows. */
+export function toRows(
+  uploadId: string,
+  { studyInstanceUid, attributes, members, warnings }: StudyDraft,
+): { study: NewStudy; instances: NewInstance[] } {
+  const studyId = newId();
+  const instances = members.flatMap((member) => newInstance(studyId, member) ?? []);
+  const modalities = instances.flatMap(({ modality }) => (modality === null ? [] : [modality]));
+  const study: NewStudy = {
+    id: studyId,
     uploadId,
     studyInstanceUid,
-    patientName: a.patientName === undefined ? null : clean(formatPersonName(a.patientName)),
-    patientId: clean(a.patientId),
-    patientBirthDate: date(a.patientBirthDate),
-    patientSex: clean(a.patientSex),
-    studyDate: date(a.studyDate),
-    studyDescription: clean(a.studyDescription),
-    accessionNumber: clean(a.accessionNumber),
-    modalities: [],
-    seriesCount: 0,
+    patientName:
+      attributes.patientName === undefined ? null : clean(formatPersonName(attributes.patientName)),
+    patientId: clean(attributes.patientId),
+    patientBirthDate: date(attributes.patientBirthDate),
+    patientSex: clean(attributes.patientSex),
+    studyDate: date(attributes.studyDate),
+    studyDescription: clean(attributes.studyDescription),
+    accessionNumber: clean(attributes.accessionNumber),
+    modalities: [...new Set(modalities)].sort(),
+    seriesCount: new Set(instances.map(({ seriesInstanceUid }) => seriesInstanceUid)).size,
+    warnings,
   };
+  return { study, instances };
 }
 
-function newInstance(studyId: string, checked: ReadFile): NewInstance | undefined {
-  const { scan, file, size, sha256 } = checked;
-  const a = scan.attributes;
-  if (!a.sopInstanceUid || !a.seriesInstanceUid || !a.sopClassUid || !scan.transferSyntaxUid)
-    return undefined;
+function newInstance(studyId: string, { fileId, object }: StudyMember): NewInstance | undefined {
+  const { attributes: a, steps, pieces } = object;
+  if (!a.sopInstanceUid || !a.seriesInstanceUid || !a.sopClassUid) return undefined;
   return {
     id: newId(),
     studyId,
-    uploadFileId: file.id,
+    uploadFileId: fileId,
     sopInstanceUid: a.sopInstanceUid,
     seriesInstanceUid: a.seriesInstanceUid,
     sopClassUid: a.sopClassUid,
-    transferSyntaxUid: scan.transferSyntaxUid,
+    transferSyntaxUid: object.transferSyntaxUid,
     modality: clean(a.modality),
     seriesNumber: int32(a.seriesNumber),
     instanceNumber: int32(a.instanceNumber),
+    steps: steps.length > 0 ? [...steps] : null,
     sourceOffset: 0,
-    size,
-    sha256,
+    pieces: pieces ? toStoredPieces(pieces) : null,
+    size: object.size,
+    sha256: object.sha256,
   };
-}
-
-/**
- * Sorts accepted files into studies by Study Instance UID. A file that is there twice becomes one instance; two
- * files that claim one SOP Instance UID with different bytes do not both pass.
- */
-export function groupStudies(uploadId: string, checkedFiles: readonly CheckedFile[]): Grouping {
-  const studies = new Map<string, GroupedStudy>();
-  const instances = new Map<string, NewInstance>();
-  const files = checkedFiles.map((checked): CheckedFile => {
-    if (checked.scan === null || checked.problem) return checked;
-    const { studyInstanceUid } = checked.scan.attributes;
-    if (studyInstanceUid === undefined) return { ...checked, problem: UNIDENTIFIED };
-    const group = studies.get(studyInstanceUid) ?? {
-      study: newStudy(uploadId, checked, studyInstanceUid),
-      instances: [],
-    };
-    const instance = newInstance(group.study.id, checked);
-    if (!instance) return { ...checked, problem: UNIDENTIFIED };
-    const twin = instances.get(instance.sopInstanceUid);
-    if (twin) {
-      const same = twin.sha256.equals(instance.sha256);
-      const finding = {
-        code: 'DUPLICATE_FILE',
-        tier: 'warn',
-        message: 'The same image is in this upload twice.',
-      } as const;
-      return same
-        ? { ...checked, findings: [...checked.findings, finding] }
-        : { ...checked, problem: CONFLICT };
-    }
-    instances.set(instance.sopInstanceUid, instance);
-    studies.set(studyInstanceUid, group);
-    group.instances.push(instance);
-    return checked;
-  });
-  for (const { study, instances: own } of studies.values()) {
-    study.modalities = [
-      ...new Set(own.flatMap(({ modality }) => (modality === null ? [] : [modality]))),
-    ].sort();
-    study.seriesCount = new Set(own.map(({ seriesInstanceUid }) => seriesInstanceUid)).size;
-  }
-  return { studies: [...studies.values()], files };
 }

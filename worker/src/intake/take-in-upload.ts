@@ -1,29 +1,36 @@
+import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
+import type { Config } from '@relaypacs/core/config.js';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
-import { insertInstances } from '@relaypacs/core/db/instances.js';
-import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
-import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import {
-  listUploadFiles,
-  recordUploadFileVerdict,
-  type UploadFileRow,
-} from '@relaypacs/core/db/upload-files.js';
+import { findEarlierInstances } from '@relaypacs/core/db/instances.js';
+import { findKnownPatients } from '@relaypacs/core/db/studies.js';
+import { listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
   countIntakeAttempt,
+  findUpload,
   lockUpload,
   putOffIntake,
   type UploadRow,
 } from '@relaypacs/core/db/uploads.js';
+import { findUser } from '@relaypacs/core/db/users.js';
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import type { Platform } from '@relaypacs/core/platform.js';
-import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
+import { intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { inParallel } from '../in-parallel.js';
+import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
-import { type CheckedFile, checkFile, compareWithAnnounced, isLost } from './check-file.js';
+import { compareWithAnnounced, examineFile } from './examine-file.js';
+import { type CheckedFile, isLost, subjectsOf } from './examined.js';
 import { groupStudies } from './group-studies.js';
+import { type IntakeResult, recordIntake } from './record-intake.js';
+import { addStudyDoubts, uploadDoubts } from './study-doubts.js';
+import { wrapObjects } from './wrap-objects.js';
 
-export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
+export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'storage' | 'logger'> {
+  config: Pick<Config, 'intake' | 'uploads'>;
+  /** Where strangers' bytes are decoded. */
+  tasks: IsolatedTasks;
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
 }
@@ -31,6 +38,7 @@ export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' |
 /** Faults of ours (storage, database) are tried again this often before a person has to look. */
 const MOST_ATTEMPTS = 20;
 const FILES_AT_ONCE = 2;
+const DAY_MS = 86_400_000;
 
 const UNREADABLE: UploadProblem = {
   code: 'INTAKE_FAILED',
@@ -39,71 +47,71 @@ const UNREADABLE: UploadProblem = {
     'The files arrived, but could not be read for checking after many tries. Ask your administrator to look, then try again.',
 };
 
-function rejection(files: readonly CheckedFile[]): UploadProblem {
-  const reasons = new Set(files.map((file) => file.problem?.detail));
-  const [only] = reasons;
-  return {
-    code: 'NO_USABLE_FILES',
-    title: 'Nothing that can be delivered',
-    detail:
-      reasons.size === 1 && only !== undefined
-        ? `None of the files can go to the PACS: ${only}`
-        : 'None of the files can go to the PACS; each file says why. Nothing was sent.',
-  };
-}
-
-async function checkFiles(
+async function examineFiles(
   deps: IntakeDeps,
+  upload: UploadRow,
   files: readonly UploadFileRow[],
   signal: AbortSignal,
 ): Promise<CheckedFile[]> {
+  const examination = {
+    files: deps.files,
+    tasks: deps.tasks,
+    uploadId: upload.id,
+    studyInstanceUid: upload.studyInstanceUid ?? undefined,
+    limits: { ...DEFAULT_ARCHIVE_LIMITS, ...deps.config.intake.archive },
+    signal,
+  };
   const checked: CheckedFile[] = [];
   await inParallel([...files.entries()], FILES_AT_ONCE, async ([index, file]) => {
     signal.throwIfAborted();
-    const result = await checkFile(deps.files, file);
-    if (result.scan === null) deps.logger.error('Stored bytes are damaged or gone', { fileId: file.id });
+    const result = await examineFile(examination, file);
+    if (isLost(result)) deps.logger.error('Stored bytes are damaged or gone', { fileId: file.id });
     checked[index] = result;
   });
   return checked;
 }
 
-/** Writes everything the checks found, and what follows from it, in one transaction. */
-async function record(unit: UnitOfWork, upload: UploadRow, checked: readonly CheckedFile[]): Promise<void> {
-  const rows = new Map((await listUploadFiles(unit.trx, upload.id)).map((row) => [row.id, row]));
-  const compared = checked.map((file) => compareWithAnnounced(file, rows.get(file.file.id) ?? file.file));
-  const { files, studies } = groupStudies(upload.id, compared);
-  for (const { file, md5, sha256, problem, findings } of files) {
-    const status = problem ? 'rejected' : 'accepted';
-    await recordUploadFileVerdict(unit.trx, file.id, {
-      status,
-      md5,
-      sha256,
-      problem: problem ?? null,
-      findings,
-    });
-  }
-  await deleteStudies(unit.trx, upload.id);
-  const rejected = files.filter((file) => file.problem).length;
-  if (studies.length === 0) {
-    const problem = rejection(files);
-    await changeUploadStatus(unit, { uploadId: upload.id, to: 'rejected', actor: SYSTEM_ACTOR, problem });
-    return;
-  }
-  for (const { study, instances } of studies) {
-    await insertStudy(unit.trx, study);
-    await insertInstances(unit.trx, instances);
-    unit.enqueue(deliveryJob({ id: study.id, attempts: 0, nextAttemptAt: null }, upload.serviceLevel));
-  }
-  await changeUploadStatus(unit, {
-    uploadId: upload.id,
-    to: 'delivering',
-    actor: SYSTEM_ACTOR,
-    detail: {
-      studies: studies.length,
-      instances: studies.reduce((sum, { instances }) => sum + instances.length, 0),
-      rejectedFiles: rejected,
-    },
+/** Everything that follows from what was found, short of writing it down. */
+async function judge(
+  deps: IntakeDeps,
+  upload: UploadRow,
+  checked: CheckedFile[],
+  signal: AbortSignal,
+): Promise<IntakeResult> {
+  const { db, config } = deps;
+  const rows = new Map((await listUploadFiles(db, upload.id)).map((row) => [row.id, row]));
+  for (const file of checked) compareWithAnnounced(file, rows.get(file.file.id) ?? file.file);
+  const subjects = subjectsOf(checked);
+  const identities = subjects.flatMap(({ examined }) => examined.object?.attributes ?? []);
+  const since = new Date(Date.now() - config.uploads.duplicateWindowDays * DAY_MS);
+  const { studies, warnings } = groupStudies(subjects, {
+    instances: await findEarlierInstances(
+      db,
+      identities.flatMap(({ sopInstanceUid }) => sopInstanceUid ?? []),
+      upload.id,
+      since,
+    ),
+    patients: await findKnownPatients(
+      db,
+      [...new Set(identities.flatMap(({ studyInstanceUid }) => studyInstanceUid ?? []))],
+      upload.id,
+    ),
   });
+  addStudyDoubts(upload, studies, subjects);
+  const sender = await findUser(db, upload.userId);
+  const sent = { upload, author: sender?.fullName ?? sender?.username ?? 'unknown' };
+  const wrapped = await wrapObjects(
+    { ...deps, noteObjects: config.intake.noteObjects, signal },
+    sent,
+    subjects,
+    studies,
+  );
+  return {
+    files: checked,
+    studies,
+    derived: wrapped.files,
+    warnings: [...warnings, ...uploadDoubts(upload, checked, subjects), ...wrapped.warnings],
+  };
 }
 
 /** Puts the upload back: to be tried again later, or, after too many tries, before a person. */
@@ -128,13 +136,13 @@ async function giveBack(claim: RowClaim, immediately: boolean): Promise<void> {
   });
 }
 
-/** @returns false when the upload is further on, or was cancelled */
+/** @returns false when the upload is further on, waits for its sender, or was cancelled */
 async function begin(claim: RowClaim): Promise<boolean> {
   return claim.write(async (unit) => {
     const upload = await lockUpload(unit.trx, claim.id);
     if (upload?.status === 'received') {
       await changeUploadStatus(unit, { uploadId: claim.id, to: 'processing', actor: SYSTEM_ACTOR });
-    } else if (upload?.status !== 'processing') {
+    } else if (upload?.status !== 'processing' || upload.waitingFor !== null) {
       return false;
     }
     await countIntakeAttempt(unit.trx, claim.id);
@@ -142,9 +150,23 @@ async function begin(claim: RowClaim): Promise<boolean> {
   });
 }
 
+const objectKeys = ({ derived }: IntakeResult) =>
+  derived.flatMap(({ segments }) => segments.map(({ key }) => key));
+
+/** What cannot be removed now is found and removed by the search for orphans. */
+async function removeUnneeded(
+  { storage, logger }: Pick<IntakeDeps, 'storage' | 'logger'>,
+  keys: readonly string[],
+): Promise<void> {
+  if (keys.length === 0) return;
+  await storage
+    .remove(keys)
+    .catch((error: unknown) => logger.warn('Bytes were not removed yet', { error, objects: keys.length }));
+}
+
 /**
- * Opens what one upload holds: checks every file, records its studies and instances, and hands the studies to
- * delivery. A job that comes twice, or for an upload that is further on, does nothing. What is broken in the files
+ * Opens what one upload holds: checks every file, opens archives in place, wraps pictures and the clinical history, records
+ * studies and instances, and hands the studies to delivery, unless a doubt has to wait for the sender. A job that comes twice, or for an upload that is further on, does nothing. What is broken in the files
  * becomes a verdict; what is broken here is tried again.
  *
  * @throws only when not even that could be written (the database is away); the sweep takes it up then
@@ -155,15 +177,20 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
   if (!claim) return;
   try {
     if (!(await begin(claim))) return;
-    const files = await listUploadFiles(db, uploadId);
-    const checked = await checkFiles(deps, files, AbortSignal.any([claim.lost, stopping]));
+    const upload = await findUpload(db, uploadId);
+    if (!upload) return;
+    const signal = AbortSignal.any([claim.lost, stopping]);
+    const checked = await examineFiles(deps, upload, await listUploadFiles(db, uploadId), signal);
     // One file can be lost; all of them at once is a storage that is not there. That must not become a verdict.
     if (checked.length > 0 && checked.every(isLost)) throw new Error('None of the stored files can be read');
-    await claim.write(async (unit) => {
-      const upload = await lockUpload(unit.trx, uploadId);
-      // Cancelled while it was being checked: there is nothing to record.
-      if (upload?.status === 'processing') await record(unit, upload, checked);
+    const result = await judge(deps, upload, checked, signal);
+    const unneeded = await claim.write(async (unit) => {
+      const current = await lockUpload(unit.trx, uploadId);
+      // Cancelled while it was being checked: there is nothing to record, and what was made for it is not needed.
+      if (current?.status !== 'processing') return objectKeys(result);
+      return recordIntake(unit, current, result, deps.config.intake);
     });
+    await removeUnneeded(deps, unneeded);
   } catch (error) {
     if (error instanceof ClaimLost) {
       logger.warn('The upload is in other hands now');

@@ -7,12 +7,14 @@ import { PageHeading } from '../../ui/PageHeading.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
 import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
+import { waitsForSender } from './status-sentences.js';
 import { UploadFacts } from './UploadFacts.js';
 import { UploadFiles } from './UploadFiles.js';
 import { UploadStatusCard } from './UploadStatusCard.js';
 import { UploadStudies } from './UploadStudies.js';
 import { UploadTimeline } from './UploadTimeline.js';
 import { useUpload } from './use-upload.js';
+import { WarningNotice } from './WarningNotice.js';
 import './queue.css';
 
 /** One upload: where it is, what is wrong with it if anything is, and what was sent. */
@@ -64,6 +66,8 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
       </div>
       {error !== undefined && <LoadProblem error={error} onRetry={() => void onChange()} />}
       <UploadStatusCard upload={upload} onChange={onChange} />
+      {/* While it waits for an answer they stand where the answer is given. */}
+      {!waitsForSender(upload) && <WarningNotice title="Please check" warnings={upload.warnings} />}
       <UploadFiles files={upload.files} />
       <UploadStudies studies={upload.studies} />
       <UploadTimeline timeline={upload.timeline} />

@@ -1,13 +1,8 @@
 import type { Study } from '@relaypacs/core/contract/uploads.js';
 import { count, formatDate, formatPatientName } from '../../ui/format.js';
 import { Notice } from '../../ui/Notice.js';
-
-const STUDY_STATUS: Record<Study['status'], string> = {
-  pending: 'waits for delivery',
-  delivering: 'being delivered',
-  delivered: 'delivered',
-  failed: 'not delivered',
-};
+import { studyWords } from './study-words.js';
+import { WarningNotice } from './WarningNotice.js';
 
 /** The studies that were found in what arrived. */
 export function UploadStudies({ studies }: { studies: readonly Study[] }) {
@@ -34,15 +29,11 @@ export function UploadStudies({ studies }: { studies: readonly Study[] }) {
                 .filter(Boolean)
                 .join(' · ')}
             </p>
-            <p className="muted small">
-              {count(study.seriesCount, 'series', 'series')}, {count(study.instances.total, 'image')}:{' '}
-              {study.waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[study.status]},{' '}
-              {study.instances.verified} of {study.instances.total} confirmed
-              {study.instances.failed > 0 ? `, ${study.instances.failed} not taken` : ''}
-            </p>
+            <p className="muted small">{studyWords(study)}</p>
             {study.problem && (
               <Notice tone={study.status === 'failed' ? 'bad' : 'waiting'}>{study.problem.detail}</Notice>
             )}
+            <WarningNotice title="Please check" warnings={study.warnings} />
             <p className="uid muted small">Study Instance UID {study.studyInstanceUid}</p>
           </li>
         ))}

@@ -5,13 +5,18 @@ import { timelineWords } from './status-sentences.js';
 /** What happened to an upload, the latest first. */
 export function UploadTimeline({ timeline }: Pick<UploadDetail, 'timeline'>) {
   if (timeline.length === 0) return null;
+  const events = timeline.map(({ event }) => event);
+  const entries = timeline.map((entry, index) => ({
+    ...entry,
+    words: timelineWords(entry.event, events.slice(0, index)),
+  }));
   return (
     <section className="card stack" aria-labelledby="timeline-heading">
       <h2 id="timeline-heading">What happened</h2>
       <ol className="timeline">
-        {[...timeline].reverse().map(({ at, event }) => (
+        {entries.reverse().map(({ at, event, words }) => (
           <li key={`${at} ${event}`}>
-            <span>{timelineWords(event)}</span>
+            <span>{words}</span>
             <time className="muted small numbers" dateTime={at}>
               {formatMoment(at)}
             </time>

@@ -1,6 +1,10 @@
 import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import { Link, useSearchParams } from 'react-router';
+import { useServices } from '../../app/services.js';
 import { Field } from '../../ui/Field.js';
+import { count } from '../../ui/format.js';
+import { Icon } from '../../ui/Icon.js';
+import { toneIcon } from '../../ui/Notice.js';
 import { PageHeading } from '../../ui/PageHeading.js';
 import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
@@ -26,7 +30,11 @@ const FILTERS: readonly UploadStatus[] = [
 export function UploadsPage() {
   const [query, setQuery] = useSearchParams();
   const status = FILTERS.find((filter) => filter === query.get('status'));
-  const { items, error, hasMore, loadingMore, loadMore, reload } = useUploads(status);
+  const { items, waiting, error, hasMore, loadingMore, loadMore, reload } = useUploads(status);
+  const { session } = useServices();
+  const asking = waiting.filter(({ userId }) => userId === session.user?.id);
+  // Each stands on the page once.
+  const others = items?.filter(({ id }) => !asking.some((each) => each.id === id)) ?? [];
   return (
     <div className="stack-large">
       <div className="list-head">
@@ -49,17 +57,34 @@ export function UploadsPage() {
           )}
         </Field>
       </div>
+      <span className="visually-hidden" role="status">
+        {asking.length > 0 && `${askingWords(asking.length)}.`}
+      </span>
       {error !== undefined && <LoadProblem error={error} onRetry={reload} />}
+      {asking.length > 0 && (
+        <section className="stack" aria-labelledby="asking-heading">
+          <h2 id="asking-heading" className="asking-heading tone-caution">
+            <Icon name={toneIcon('caution')} size={22} /> {askingWords(asking.length)}
+          </h2>
+          <ul className="card upload-list" aria-labelledby="asking-heading">
+            {asking.map((upload) => (
+              <UploadRow key={upload.id} upload={upload} />
+            ))}
+          </ul>
+        </section>
+      )}
       {items === undefined ? (
         error === undefined && <SkeletonCards cards={4} />
       ) : items.length === 0 ? (
         <Empty filtered={status !== undefined} />
       ) : (
-        <ul className="card upload-list" aria-label="Uploads, newest first">
-          {items.map((upload) => (
-            <UploadRow key={upload.id} upload={upload} />
-          ))}
-        </ul>
+        others.length > 0 && (
+          <ul className="card upload-list" aria-label="Uploads, newest first">
+            {others.map((upload) => (
+              <UploadRow key={upload.id} upload={upload} />
+            ))}
+          </ul>
+        )
       )}
       {hasMore && (
         <div className="row list-more">
@@ -70,6 +95,10 @@ export function UploadsPage() {
       )}
     </div>
   );
+}
+
+function askingWords(uploads: number): string {
+  return `${count(uploads, 'upload')} ${uploads === 1 ? 'waits' : 'wait'} for your answer`;
 }
 
 function Empty({ filtered }: { filtered: boolean }) {

@@ -1,6 +1,6 @@
 import { UPLOAD_STATUSES } from '@relaypacs/core/contract/uploads.js';
 import { expect, it } from 'vitest';
-import { statusWords, timelineWords } from './status-sentences.js';
+import { statusWords, timelineWords, waitsForSender } from './status-sentences.js';
 
 const facts = {
   status: 'delivered' as const,
@@ -8,7 +8,7 @@ const facts = {
   fileCount: 480,
   filesReceived: 480,
   filesRejected: 0,
-  instances: { total: 480, stored: 480, verified: 480, failed: 0 },
+  instances: { total: 480, stored: 480, verified: 480, failed: 0, alreadyThere: 0 },
   problem: null,
   expiresAt: '2026-01-15T10:00:00.000Z',
 };
@@ -41,7 +41,7 @@ it('does not make a delivery with rejected files look like a full success', () =
   });
   expect(words).toMatchObject({ tone: 'caution', label: 'Delivered in part' });
   expect(words.sentence).toContain('478 of 478 confirmed');
-  expect(words.sentence).toContain('2 files were left out: open the details to see which and why');
+  expect(words.sentence).toContain('2 files were not accepted: open the details to see which and why');
   expect(statusWords({ ...facts, instances: { ...facts.instances, failed: 1, verified: 479 } }).tone).toBe(
     'caution',
   );
@@ -89,9 +89,67 @@ it('does not let a delivery with a remark look like a full success, and gives th
 
 it('asks to keep the page open only where the study is being sent', () => {
   const half = { ...facts, status: 'uploading', fileCount: 40, filesReceived: 4 } as const;
-  expect(statusWords(half, true).sentence).toMatch(/^4 of 40 files have arrived\. Keep RelayPACS open/);
+  expect(statusWords(half, { sendingHere: true }).sentence).toMatch(
+    /^4 of 40 files have arrived\. Keep RelayPACS open/,
+  );
   expect(statusWords(half).sentence).toMatch(
     /^4 of 40 files have arrived\. What has arrived is safe until .*15 Jan 2026.*choose the same files again on the Send page/,
   );
-  expect(statusWords({ ...half, status: 'created' }).sentence).not.toMatch(/Keep RelayPACS open/);
+  expect(statusWords(half).sentence).toMatch(/or go on with what has arrived\.$/);
+  const none = statusWords({ ...half, status: 'created', filesReceived: 0 });
+  expect(none.sentence).not.toMatch(/Keep RelayPACS open|what has arrived/);
+});
+
+it('asks the sender, and nobody else, for an answer to the doubts of the checks', () => {
+  const waiting = { ...facts, status: 'processing', waitingFor: 'sender' } as const;
+  const words = statusWords(waiting);
+  expect(words).toMatchObject({ tone: 'caution', label: 'Waiting for your answer' });
+  expect(words.sentence).toMatch(
+    /^Safe here, .* nothing goes to the PACS .* send it as it is, add files, or cancel/,
+  );
+  const other = statusWords(waiting, { isSender: false });
+  expect(other).toMatchObject({ tone: 'waiting', label: 'Waiting for its sender' });
+  expect(other.sentence).toMatch(/^Safe here.*nothing to do for you\.$/i);
+});
+
+it('does not ask again while the answer, more files, is on its way', () => {
+  const waiting = { ...facts, status: 'processing', waitingFor: 'sender' } as const;
+  const words = statusWords(waiting, { sendingHere: true });
+  expect(words.tone).toBe('moving');
+  expect(words.sentence).toMatch(/safe here.*Keep RelayPACS open/);
+});
+
+it('knows an upload that waits for its sender from one that is only being checked', () => {
+  expect(waitsForSender({ status: 'processing', waitingFor: 'sender' })).toBe(true);
+  expect(waitsForSender({ status: 'processing', waitingFor: null })).toBe(false);
+  expect(waitsForSender({ status: 'delivering', waitingFor: 'pacs' })).toBe(false);
+});
+
+it('says how many images the PACS had already', () => {
+  const had = (alreadyThere: number) =>
+    statusWords({ ...facts, instances: { ...facts.instances, alreadyThere } }).sentence;
+  expect(had(12)).toBe(
+    'Delivered, 480 of 480 confirmed by the PACS (12 images were in the PACS already). Nothing left to do.',
+  );
+  expect(had(1)).toContain('(1 image was in the PACS already)');
+});
+
+it('tells of the question to the sender, and of the second opening as what it is', () => {
+  expect(timelineWords('waiting_for_sender')).toBe('The checks have doubts: the sender was asked');
+  expect(timelineWords('uploading', ['created'])).toBe('First file began to arrive');
+  expect(timelineWords('uploading', ['created', 'uploading', 'received', 'waiting_for_sender'])).toBe(
+    'Opened again for more files',
+  );
+});
+
+it('does not say that nothing is left to do while warnings stand below', () => {
+  const warnings = [
+    { code: 'PATIENT_NAME_MISMATCH', message: 'The file says Doe^Jane, you entered Roe, Jane.' },
+  ];
+  for (const status of ['delivering', 'delivered'] as const) {
+    expect(statusWords({ ...facts, status, warnings }).sentence).toMatch(
+      /confirmed.* Read the warnings below\.$/,
+    );
+    expect(statusWords({ ...facts, status, warnings: [] }).sentence).toMatch(/nothing (left )?to do\.$/i);
+  }
 });

@@ -1,5 +1,6 @@
-import type { UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
+import type { UploadDetail, UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { count, formatMoment } from '../../ui/format.js';
+import { doubtsOf } from './doubts.js';
 
 /** How a status looks: the colour and sign that go with it. */
 export type Tone = 'moving' | 'waiting' | 'good' | 'caution' | 'bad' | 'over';
@@ -22,7 +23,9 @@ type StatusFacts = Pick<
   | 'instances'
   | 'problem'
   | 'expiresAt'
->;
+> &
+  // Told of one upload alone, not in lists.
+  Partial<Pick<UploadDetail, 'warnings' | 'studies'>>;
 
 const LABELS: Record<UploadStatus, string> = {
   created: 'Not started',
@@ -43,14 +46,29 @@ export function statusLabel(status: UploadStatus): string {
 }
 
 const CONTINUE =
-  'If nothing is sending it any more, choose the same files again on the Send page to continue.';
+  'If nothing is sending it any more, choose the same files again on the Send page to continue';
 
-/**
- * What to tell a person about an upload.
- *
- * @param sendingHere - whether this page is sending it
- */
-export function statusWords(upload: StatusFacts, sendingHere = false): StatusWords {
+/** Who looks at an upload. */
+export interface Viewer {
+  /** This page is sending it. Default: it is not. */
+  sendingHere?: boolean;
+  /** It is the viewer's own. Default: it is. */
+  isSender?: boolean;
+}
+
+/** True while the upload's checks have doubts that wait for the sender's answer. */
+export function waitsForSender({
+  status,
+  waitingFor,
+}: Pick<UploadSummary, 'status' | 'waitingFor'>): boolean {
+  return status === 'processing' && waitingFor === 'sender';
+}
+
+/** What to tell a person about an upload. */
+export function statusWords(
+  upload: StatusFacts,
+  { sendingHere = false, isSender = true }: Viewer = {},
+): StatusWords {
   const { status, fileCount, filesReceived, instances, problem } = upload;
   const label = LABELS[status];
   const has = filesReceived === 1 ? 'has' : 'have';
@@ -63,7 +81,7 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
         label,
         sentence: sendingHere
           ? `Nothing has arrived yet. Keep RelayPACS open on the device that sends it, until ${until} at the latest.`
-          : `Nothing has arrived yet; it can be sent until ${until}. ${CONTINUE}`,
+          : `Nothing has arrived yet; it can be sent until ${until}. ${CONTINUE}.`,
       };
     case 'uploading':
       return {
@@ -71,7 +89,7 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
         label,
         sentence: sendingHere
           ? `${arrived}. Keep RelayPACS open on the device that sends it, until all are here.`
-          : `${arrived}. What has arrived is safe until ${until}. ${CONTINUE}`,
+          : `${arrived}. What has arrived is safe until ${until}. ${CONTINUE}${filesReceived > 0 ? ', or go on with what has arrived' : ''}.`,
       };
     case 'received':
       return {
@@ -80,6 +98,7 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
         sentence: `All ${count(fileCount, 'file')} are safe here and will be checked next. Nothing to do: you can close this page.`,
       };
     case 'processing':
+      if (waitsForSender(upload)) return doubtWords(sendingHere, isSender);
       return {
         tone: 'moving',
         label,
@@ -96,7 +115,7 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
       return {
         tone: 'moving',
         label,
-        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. Nothing to do.`,
+        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. ${isDoubted(upload) ? READ_WARNINGS : 'Nothing to do.'}`,
       };
     case 'delivered':
       return deliveredWords(upload);
@@ -130,15 +149,54 @@ export function statusWords(upload: StatusFacts, sendingHere = false): StatusWor
   }
 }
 
-function deliveredWords({ instances, filesRejected, problem }: StatusFacts): StatusWords {
-  const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS.`;
+function doubtWords(sendingHere: boolean, isSender: boolean): StatusWords {
+  if (sendingHere) {
+    return {
+      tone: 'moving',
+      label: 'More files on their way',
+      sentence:
+        'The study is safe here, and your further files are being sent. Keep RelayPACS open until they have arrived; then all of it is checked again.',
+    };
+  }
+  if (!isSender) {
+    return {
+      tone: 'waiting',
+      label: 'Waiting for its sender',
+      sentence:
+        'Safe here, but the checks have doubts: nothing goes to the PACS before its sender has looked at them. Nothing to do for you.',
+    };
+  }
+  return {
+    tone: 'caution',
+    label: 'Waiting for your answer',
+    sentence:
+      'Safe here, but the checks have doubts, and nothing goes to the PACS before you say so. Read the warnings, then send it as it is, add files, or cancel it.',
+  };
+}
+
+/** `12 images were in the PACS already`; empty when none was. */
+export function alreadyThereWords(number: number): string {
+  return number > 0 ? `${count(number, 'image')} ${number === 1 ? 'was' : 'were'} in the PACS already` : '';
+}
+
+const READ_WARNINGS = 'Read the warnings below.';
+
+function isDoubted({ warnings = [], studies = [] }: StatusFacts): boolean {
+  return doubtsOf({ warnings, studies }).length > 0;
+}
+
+function deliveredWords(upload: StatusFacts): StatusWords {
+  const { instances, filesRejected, problem } = upload;
+  const alreadyThere = alreadyThereWords(instances.alreadyThere);
+  const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS${alreadyThere && ` (${alreadyThere})`}.`;
   const allConfirmed = instances.failed === 0 && instances.verified >= instances.total;
   if (filesRejected === 0 && allConfirmed && !problem) {
-    return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} Nothing left to do.` };
+    const rest = isDoubted(upload) ? READ_WARNINGS : 'Nothing left to do.';
+    return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} ${rest}` };
   }
   const missing = [
     filesRejected > 0
-      ? `${count(filesRejected, 'file')} ${filesRejected === 1 ? 'was' : 'were'} left out`
+      ? `${count(filesRejected, 'file')} ${filesRejected === 1 ? 'was' : 'were'} not accepted`
       : '',
     instances.failed > 0 ? `${count(instances.failed, 'image')} did not get there` : '',
   ].filter((part) => part !== '');
@@ -159,6 +217,7 @@ const TIMELINE: Record<string, string> = {
   uploading: 'First file began to arrive',
   received: 'All files arrived',
   processing: 'Check of the files began',
+  waiting_for_sender: 'The checks have doubts: the sender was asked',
   delivering: 'Delivery to the PACS began',
   delivered: 'The PACS confirmed the delivery',
   rejected: 'The files were not accepted',
@@ -166,10 +225,15 @@ const TIMELINE: Record<string, string> = {
   expired: 'The time to send ran out',
   cancelled: 'Cancelled',
   bytes_removed: 'The copy kept here was removed',
-} satisfies Record<UploadStatus | 'bytes_removed', string>;
+} satisfies Record<UploadStatus | 'waiting_for_sender' | 'bytes_removed', string>;
 
-/** An entry of an upload's timeline in plain words. */
-export function timelineWords(event: string): string {
+/**
+ * An entry of an upload's timeline in plain words.
+ *
+ * @param before - the events before it
+ */
+export function timelineWords(event: string, before: readonly string[] = []): string {
+  if (event === 'uploading' && before.includes('waiting_for_sender')) return 'Opened again for more files';
   const known = TIMELINE[event];
   if (known !== undefined) return known;
   const words = event.replace(/[._-]+/g, ' ').trim();

@@ -1,6 +1,7 @@
 import type { UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useServices } from '../../app/services.js';
+import { waitsForSender } from './status-sentences.js';
 import { watchSettled } from './watch-settled.js';
 
 const PAGE = 25;
@@ -9,6 +10,8 @@ const SETTLE_MS = 700;
 
 export interface UploadsView {
   items: readonly UploadSummary[] | undefined;
+  /** Those that wait for their sender's answer, whatever the filter, however old. */
+  waiting: readonly UploadSummary[];
   error: unknown;
   hasMore: boolean;
   loadingMore: boolean;
@@ -20,6 +23,7 @@ export interface UploadsView {
 export function useUploads(status: UploadStatus | undefined): UploadsView {
   const { uploads, live } = useServices();
   const [items, setItems] = useState<readonly UploadSummary[]>();
+  const [waiting, setWaiting] = useState<readonly UploadSummary[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
   const [error, setError] = useState<unknown>();
   const [loadingMore, setLoadingMore] = useState(false);
@@ -34,9 +38,13 @@ export function useUploads(status: UploadStatus | undefined): UploadsView {
     try {
       // What has been scrolled to stays: up to the most the API gives at once.
       const limit = Math.min(MOST, Math.max(PAGE, shown.current));
-      const list = await uploads.list({ status, limit });
+      const [list, processing] = await Promise.all([
+        uploads.list({ status, limit }),
+        uploads.list({ status: 'processing', limit: MOST }),
+      ]);
       if (asked !== question.current) return;
       setItems(list.items);
+      setWaiting(processing.items.filter(waitsForSender));
       setCursor(list.nextCursor);
       setError(undefined);
     } catch (failure) {
@@ -69,6 +77,7 @@ export function useUploads(status: UploadStatus | undefined): UploadsView {
 
   return {
     items,
+    waiting,
     error,
     hasMore: cursor !== null,
     loadingMore,

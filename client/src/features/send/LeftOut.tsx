@@ -1,8 +1,8 @@
 import { count } from '../../ui/format.js';
-import { Icon } from '../../ui/Icon.js';
 import { Notice } from '../../ui/Notice.js';
+import { FileReasons } from './FileReasons.js';
 import type { LeftOutFile, OtherFile } from './grouping.js';
-import { othersWords } from './left-out-words.js';
+import { onlyReason, othersWords } from './left-out-words.js';
 
 interface LeftOutProps {
   damaged: readonly LeftOutFile[];
@@ -13,16 +13,41 @@ interface LeftOutProps {
 
 /** Files that will not be sent, and why, so that nobody misses them in the PACS. */
 export function LeftOut({ damaged, others, nothingElse }: LeftOutProps) {
+  const wanted = others.filter((file) => file.wanted);
+  const rest = others.filter((file) => !file.wanted);
   return (
     <>
       {damaged.length > 0 && <DamagedImages files={damaged} />}
-      {others.length > 0 && (
+      {wanted.length > 0 && <Unsendable files={wanted} />}
+      {rest.length > 0 && (
         <Notice tone={nothingElse ? 'caution' : 'over'}>
-          <p>{othersWords(others)}</p>
-          <FileReasons files={others} />
+          <p>{othersWords(rest)}</p>
+          <FileReasons files={rest} />
         </Notice>
       )}
     </>
+  );
+}
+
+/** What somebody meant to send: one reason stands beside its file, several on demand. */
+function Unsendable({ files }: { files: readonly LeftOutFile[] }) {
+  const [first] = files;
+  return (
+    <Notice tone="caution">
+      <p>
+        <strong>
+          {files.length === 1 && first ? (
+            <>
+              <span className="file-path">{first.path}</span> cannot be sent.
+            </>
+          ) : (
+            `${count(files.length, 'file')} cannot be sent.`
+          )}
+        </strong>{' '}
+        {onlyReason(files)}
+      </p>
+      {files.length > 1 && <FileReasons files={files} />}
+    </Notice>
   );
 }
 
@@ -39,26 +64,5 @@ export function DamagedImages({ files }: { files: readonly LeftOutFile[] }) {
       </p>
       <FileReasons files={files} />
     </Notice>
-  );
-}
-
-const SHOWN = 100;
-
-/** File by file, on demand. */
-function FileReasons({ files }: { files: readonly LeftOutFile[] }) {
-  return (
-    <details className="disclosure">
-      <summary>
-        <Icon name="chevron" size={18} /> Which ones?
-      </summary>
-      <ul className="file-reasons small">
-        {files.slice(0, SHOWN).map(({ path, reason }) => (
-          <li key={path}>
-            <span className="file-path">{path}</span> {reason}
-          </li>
-        ))}
-        {files.length > SHOWN && <li>and {count(files.length - SHOWN, 'more', 'more')}</li>}
-      </ul>
-    </details>
   );
 }

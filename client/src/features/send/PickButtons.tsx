@@ -1,7 +1,4 @@
-import { useRef } from 'react';
-import { Icon } from '../../ui/Icon.js';
-import { filesOfInput } from './picked-files.js';
-import { usePick } from './use-pick.js';
+import { FileButton } from './FileButton.js';
 
 /** Phones have no folders to choose from, although some browsers there show such a dialog. */
 const CAN_PICK_FOLDERS =
@@ -14,55 +11,33 @@ interface PickButtonsProps {
   primary: boolean;
 }
 
-/** Buttons that open the system's file dialogs. */
+/** Buttons that open the system's file dialogs, and the camera. */
 export function PickButtons({ primary }: PickButtonsProps) {
-  const pick = usePick();
-  const files = useRef<HTMLInputElement>(null);
-  const folder = useRef<HTMLInputElement>(null);
-
-  const picked = (input: HTMLInputElement) => {
-    if (input.files) pick(filesOfInput(input.files));
-    // So that the same folder can be chosen again.
-    input.value = '';
-  };
-
   const big = primary ? 'button-big' : '';
   return (
     <div className="row pick-buttons">
       {CAN_PICK_FOLDERS && (
-        <button
-          type="button"
-          className={`button ${primary ? 'button-primary' : ''} ${big}`}
-          onClick={() => folder.current?.click()}
-        >
-          <Icon name="folder" /> {primary ? 'Choose a folder' : 'Add a folder'}
-        </button>
+        <FileButton
+          icon="folder"
+          label={primary ? 'Choose a folder' : 'Add a folder'}
+          className={`${primary ? 'button-primary' : ''} ${big}`}
+          testId="pick-folder"
+          folder
+        />
       )}
-      <button
-        type="button"
-        className={`button ${primary && !CAN_PICK_FOLDERS ? 'button-primary' : ''} ${big}`}
-        onClick={() => files.current?.click()}
-      >
-        <Icon name="file" /> {primary ? 'Choose files' : 'Add files'}
-      </button>
-      <input
-        ref={files}
-        type="file"
-        multiple
-        hidden
-        data-testid="pick-files"
-        onChange={(event) => picked(event.currentTarget)}
+      <FileButton
+        icon="file"
+        label={primary ? 'Choose files' : 'Add files'}
+        className={`${primary && !CAN_PICK_FOLDERS ? 'button-primary' : ''} ${big}`}
+        testId="pick-files"
+        input={{ multiple: true }}
       />
-      <input
-        ref={(input) => {
-          folder.current = input;
-          // React knows no such attribute.
-          input?.setAttribute('webkitdirectory', '');
-        }}
-        type="file"
-        hidden
-        data-testid="pick-folder"
-        onChange={(event) => picked(event.currentTarget)}
+      <FileButton
+        icon="camera"
+        label="Take a photo"
+        className={`only-touch-flex ${big}`}
+        testId="take-photo"
+        input={{ accept: 'image/*', capture: 'environment' }}
       />
     </div>
   );

@@ -24,8 +24,8 @@ export function Picker({ heading, problem }: PickerProps) {
           <Icon name="send" size={32} />
         </span>
         <p className="drop-words muted">
-          <span className="only-mouse">Drop a folder or files here, or</span>
-          <span className="only-touch">DICOM images from this device, a CD or a USB stick</span>
+          <span className="only-mouse">Drop a folder, a ZIP file, images or photos here, or</span>
+          <span className="only-touch">DICOM images or ZIP files from this device, or photos</span>
         </p>
         <PickButtons primary />
       </DropArea>

@@ -10,8 +10,10 @@ import { announcementOf, type DetailField } from './announcement.js';
 import { DropArea } from './DropArea.js';
 import type { DraftStudy } from './draft.js';
 import { LeftOut } from './LeftOut.js';
+import { PhotoCard } from './PhotoCard.js';
 import { PickButtons } from './PickButtons.js';
 import { StudyCard } from './StudyCard.js';
+import { studiesIn } from './study-words.js';
 
 /** What was found among the picked files, before it is sent. */
 export function Review() {
@@ -26,7 +28,7 @@ export function Review() {
   useEffect(() => heading.current?.focus(), []);
 
   const send = () => {
-    const announced = included.map((study) => ({ study, ...announcementOf(study, study.details) }));
+    const announced = included.map((study) => ({ study, ...announcement(study) }));
     const ready = announced.flatMap(({ study, request }): StudyToSend[] =>
       request ? [{ announcement: request, files: filesToSend(study), damaged: study.damaged.length }] : [],
     );
@@ -42,13 +44,13 @@ export function Review() {
   };
 
   const errorsOf = (study: DraftStudy): Partial<Record<DetailField, string>> =>
-    (tried && announcementOf(study, study.details).errors) || {};
+    (tried && study.included && announcement(study).errors) || {};
 
   return (
     <section className="stack" aria-labelledby="review-heading" ref={section}>
       <div className="row spread">
         <h2 id="review-heading" ref={heading} tabIndex={-1}>
-          {studies.length > 0 ? `${count(studies.length, 'study', 'studies')} found` : 'No study found'}
+          {studies.length > 0 ? `${count(numberOf(studies), 'study', 'studies')} found` : 'No study found'}
         </h2>
         <button type="button" className="button button-quiet" onClick={() => draft.clear()}>
           Discard
@@ -63,7 +65,11 @@ export function Review() {
       <ul className="stack">
         {studies.map((study) => (
           <li key={study.key}>
-            <StudyCard study={study} errors={study.included ? errorsOf(study) : {}} />
+            {study.kind === 'photos' ? (
+              <PhotoCard study={study} errors={errorsOf(study)} />
+            ) : (
+              <StudyCard study={study} errors={errorsOf(study)} />
+            )}
           </li>
         ))}
       </ul>
@@ -80,12 +86,17 @@ export function Review() {
           <Icon name="send" />
           {included.length === 0
             ? 'Nothing to send'
-            : `Send ${count(included.length, 'study', 'studies')} (${formatBytes(bytes)})`}
+            : `Send ${count(numberOf(included), 'study', 'studies')} (${formatBytes(bytes)})`}
         </button>
       </div>
     </section>
   );
 }
+
+const announcement = (study: DraftStudy) => announcementOf(study, study.details, study.earlier);
+
+const numberOf = (studies: readonly DraftStudy[]) =>
+  studies.reduce((sum, study) => sum + studiesIn(study), 0);
 
 function filesToSend(study: DraftStudy) {
   return study.files.map(({ file, path }) => ({

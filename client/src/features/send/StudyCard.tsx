@@ -1,12 +1,14 @@
 import { useId } from 'react';
 import { useServices } from '../../app/services.js';
-import { Field } from '../../ui/Field.js';
-import { count, formatBytes, formatDate, formatPatientName } from '../../ui/format.js';
-import { Notice } from '../../ui/Notice.js';
-import { LevelChoice } from '../../ui/ServiceLevel.js';
+import { formatDate, formatPatientName } from '../../ui/format.js';
 import type { DetailField, StudyDetails } from './announcement.js';
 import type { DraftStudy } from './draft.js';
-import { DamagedImages } from './LeftOut.js';
+import { DateField, TextField } from './fields.js';
+import { LevelAndHistory } from './LevelAndHistory.js';
+import { PhotosBeside } from './PhotosBeside.js';
+import { StudyHead } from './StudyHead.js';
+import { StudyRemarks } from './StudyRemarks.js';
+import { archiveWords, cardCounts, imageCounts, studyFacts } from './study-words.js';
 
 interface StudyCardProps {
   study: DraftStudy;
@@ -17,75 +19,49 @@ interface StudyCardProps {
 export function StudyCard({ study, errors }: StudyCardProps) {
   const { draft } = useServices();
   const id = useId();
-  const { header, details, included } = study;
-  const facts = [
-    study.modalities.join(', '),
-    header.studyDate ? formatDate(header.studyDate) : '',
-    header.studyDescription ?? '',
-  ].filter((fact) => fact !== '');
+  const { header, details, included, refused, studies } = study;
+  const single = studies.length === 1;
+  const facts = single ? studyFacts(study) : '';
+  const archive = archiveWords(study);
   const name = formatPatientName(details.patientName) || 'Patient without a name';
   const change = (more: Partial<StudyDetails>) => draft.describe(study.key, more);
 
   return (
-    <article className={`card stack study ${included ? '' : 'study-excluded'}`}>
-      <div className="study-head">
-        <input
-          type="checkbox"
-          id={id}
-          className="study-check"
-          aria-label={`Send ${name}`}
-          checked={included}
-          onChange={(event) => draft.include(study.key, event.target.checked)}
-        />
-        <div className="study-words">
-          <h3 className="study-name">
-            <label htmlFor={id}>{name}</label>
-          </h3>
-          {facts.length > 0 && <p>{facts.join(' · ')}</p>}
-          <p className="muted small">
-            {count(study.seriesCount, 'series', 'series')}, {count(study.files.length, 'image')},{' '}
-            {formatBytes(study.totalBytes)}
-            {header.patientId ? ` · ID ${header.patientId}` : ''}
-            {header.patientBirthDate ? ` · born ${formatDate(header.patientBirthDate)}` : ''}
-          </p>
-        </div>
-      </div>
+    <article className={`card stack study ${included || refused ? '' : 'study-excluded'}`}>
+      <StudyHead study={study} id={id} name={single ? name : `${studies.length} studies in one archive`}>
+        {facts && <p>{facts}</p>}
+        <p className="muted small">
+          {cardCounts(study)}
+          {single && header.patientId ? ` · ID ${header.patientId}` : ''}
+          {single && header.patientBirthDate ? ` · born ${formatDate(header.patientBirthDate)}` : ''}
+        </p>
+        {archive && <p className="muted small archive-name">{archive}</p>}
+      </StudyHead>
+      {!single && <StudiesWithin study={study} />}
+      {(included || refused) && <StudyRemarks study={study} />}
       {included && (
         <>
-          {study.patients.length > 0 && (
-            <Notice tone="bad">
-              <strong>These images name different patients:</strong> {study.patients.join('; ')}. Send them
-              only if you are sure that they belong together.
-            </Notice>
-          )}
-          {study.damaged.length > 0 && <DamagedImages files={study.damaged} />}
+          {study.photosBeside > 0 && <PhotosBeside study={study} />}
           <MissingFields study={study} errors={errors} onChange={change} />
-          <div className="study-fields">
-            <LevelChoice
-              name={`level-${id}`}
-              value={details.serviceLevel}
-              onChange={(serviceLevel) => change({ serviceLevel })}
-            />
-            <Field
-              label="Clinical history"
-              hint="Kept with this study in RelayPACS. Optional."
-              error={errors.clinicalHistory}
-            >
-              {(control) => (
-                <textarea
-                  {...control}
-                  className="input"
-                  rows={2}
-                  maxLength={10_000}
-                  value={details.clinicalHistory}
-                  onChange={(event) => change({ clinicalHistory: event.target.value })}
-                />
-              )}
-            </Field>
-          </div>
+          <LevelAndHistory id={id} details={details} error={errors.clinicalHistory} onChange={change} />
         </>
       )}
     </article>
+  );
+}
+
+/** The studies of an archive: it is sent as it is, and all of them with it. */
+function StudiesWithin({ study }: { study: DraftStudy }) {
+  return (
+    <ul className="studies-within">
+      {study.studies.map((within) => (
+        <li key={within.header.studyInstanceUid ?? within.patientName}>
+          <strong>{within.patientName || 'Patient without a name'}</strong>
+          <span>{studyFacts(within)}</span>
+          <span className="muted small">{imageCounts(within)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -104,51 +80,36 @@ function MissingFields({ study, errors, onChange }: MissingFieldsProps) {
     <fieldset className="missing">
       <legend className="missing-legend">The images do not say this. Please fill it in.</legend>
       {nameMissing && (
-        <Field label="Patient name" hint="Family name, given name" error={errors.patientName}>
-          {(control) => (
-            <input
-              {...control}
-              className="input"
-              autoComplete="off"
-              maxLength={256}
-              required
-              value={details.patientName}
-              onChange={(event) => onChange({ patientName: event.target.value })}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Patient name"
+          hint="Family name, given name"
+          error={errors.patientName}
+          maxLength={256}
+          required
+          value={details.patientName}
+          onChange={(patientName) => onChange({ patientName })}
+        />
       )}
       {dateMissing && (
-        <Field label="Study date" error={errors.studyDate}>
-          {(control) => (
-            <input
-              {...control}
-              className="input"
-              type="date"
-              max={new Date().toISOString().slice(0, 10)}
-              required
-              value={details.studyDate}
-              onChange={(event) => onChange({ studyDate: event.target.value })}
-            />
-          )}
-        </Field>
+        <DateField
+          label="Study date"
+          error={errors.studyDate}
+          required
+          value={details.studyDate}
+          onChange={(studyDate) => onChange({ studyDate })}
+        />
       )}
       {modalityMissing && (
-        <Field label="Modality" hint="CT, MR, US, DX …" error={errors.modality}>
-          {(control) => (
-            <input
-              {...control}
-              className="input"
-              autoComplete="off"
-              autoCapitalize="characters"
-              spellCheck={false}
-              maxLength={16}
-              required
-              value={details.modality}
-              onChange={(event) => onChange({ modality: event.target.value })}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Modality"
+          hint="CT, MR, US, DX …"
+          error={errors.modality}
+          maxLength={16}
+          required
+          capitals
+          value={details.modality}
+          onChange={(modality) => onChange({ modality })}
+        />
       )}
     </fieldset>
   );

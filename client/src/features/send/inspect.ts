@@ -1,16 +1,15 @@
-import type { InspectedIndex } from '../../workers/inspect-batch.js';
 import type { InspectAnswer, InspectRequest } from '../../workers/prepare.worker.js';
 import PrepareWorker from '../../workers/prepare.worker.js?worker';
 
 /**
  * Looks into files in a worker, so that the page stays responsive.
  *
- * @param onInspected - called with each file's position in `files` as it becomes known
+ * @param onInspected - told of each file by its position in `files` as it becomes known, and how far archives are read
  * @throws Error when the worker cannot be started
  */
 export function inspectFiles(
   files: readonly File[],
-  onInspected: (inspected: readonly InspectedIndex[]) => void,
+  onInspected: (answer: InspectAnswer) => void,
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -24,12 +23,13 @@ export function inspectFiles(
     };
     signal.addEventListener('abort', end, { once: true });
     worker.addEventListener('error', () => {
-      end();
+      // Before the end, which would resolve.
       reject(new Error('The files could not be checked.'));
+      end();
     });
     worker.addEventListener('message', ({ data }: MessageEvent<InspectAnswer>) => {
       left -= data.inspected.length;
-      onInspected(data.inspected);
+      onInspected(data);
       if (left === 0) end();
     });
     worker.postMessage({ files: files.map((file, index) => ({ index, file })) } satisfies InspectRequest);

@@ -30,7 +30,7 @@ it('reads dropped folders to the last file, whatever their depth and number of f
 });
 
 it('passes over what operating systems leave in folders', () => {
-  const names = ['IM1', '.DS_Store', 'Thumbs.db', '._IM1', 'desktop.ini'];
+  const names = ['IM1', '__MACOSX/IM1', '.DS_Store', 'Thumbs.db', '._IM1', 'desktop.ini'];
   const files = filesOfInput(names.map((name) => new File(['x'], name)));
   expect(files.map(({ path }) => path)).toEqual(['IM1']);
 });

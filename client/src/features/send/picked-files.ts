@@ -1,11 +1,10 @@
+import { isJunk } from '../../workers/junk-names.js';
+
 /** A file with the folder it was picked from: `DICOM/S1/IM0001`, or just its name. */
 export interface PickedFile {
   file: File;
   path: string;
 }
-
-// Left behind in every folder by operating systems; nobody means to send them.
-const JUNK = /^(\.DS_Store|Thumbs\.db|desktop\.ini|\._.*)$/i;
 
 /** Files of an `<input type="file">`, with or without `webkitdirectory`. */
 export function filesOfInput(files: FileList | readonly File[]): PickedFile[] {
@@ -52,8 +51,5 @@ async function filesOfEntry(entry: FileSystemEntry): Promise<PickedFile[]> {
 }
 
 function withoutJunk(files: PickedFile[]): PickedFile[] {
-  return files.filter(({ path }) => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    return !JUNK.test(name) && !path.includes('__MACOSX/');
-  });
+  return files.filter(({ path }) => !isJunk(path));
 }

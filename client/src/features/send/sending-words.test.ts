@@ -50,7 +50,7 @@ it('does not show a delivery with files left out, or a PACS that is closed to us
   const sent = { ...study, phase: 'sent' as const };
   const inPart = sendingWords(sent, { ...delivery, filesRejected: 2 });
   expect(inPart.tone).toBe('caution');
-  expect(inPart.words).toContain('2 files were left out');
+  expect(inPart.words).toContain('2 files were not accepted');
   const problem = { code: 'X', title: 'x', detail: 'The PACS denies access.' };
   const waiting = { ...delivery, status: 'delivering' as const, waitingFor: 'pacs' as const, problem };
   expect(sendingWords(sent, waiting)).toEqual({ tone: 'waiting', words: problem.detail });

@@ -4,7 +4,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CreateUploadRequest, UploadStatus } from '@relaypacs/core/contract/uploads.js';
+import type {
+  CreateUploadRequest,
+  ReopenUploadRequest,
+  UploadStatus,
+} from '@relaypacs/core/contract/uploads.js';
 import { FileStore } from '@tus/file-store';
 import { Server } from '@tus/server';
 
@@ -101,6 +105,7 @@ export class UploadServer {
       response.writeHead(204).end();
       return;
     }
+    if (action === 'reopen') return this.#reopen(upload, body as ReopenUploadRequest, answer);
     const { fileCount, totalBytes, patientId = null, studyInstanceUid = null } = upload.request;
     const files = await this.#filesOf(upload.id);
     answer(200, {
@@ -146,13 +151,26 @@ export class UploadServer {
       completed: false,
     };
     this.uploads.push(upload);
-    answer(201, {
-      id: upload.id,
-      status: 'created',
-      uploadToken: upload.token,
-      tusEndpoint: `${PUBLIC_URL}/files`,
-      chunkSize: 64 * 1024,
-    });
+    answer(201, readyForFiles(upload));
+  }
+
+  #reopen(
+    upload: TestUpload,
+    more: ReopenUploadRequest,
+    answer: (status: number, value: unknown) => void,
+  ): void {
+    if (upload.status !== 'processing') {
+      const detail = `The upload is ${upload.status} and does not wait.`;
+      answer(409, { status: 409, code: 'UPLOAD_STATE_CONFLICT', detail });
+      return;
+    }
+    upload.status = 'uploading';
+    upload.request = {
+      ...upload.request,
+      fileCount: upload.files.size + more.fileCount,
+      totalBytes: upload.request.totalBytes + more.totalBytes,
+    };
+    answer(200, readyForFiles(upload));
   }
 
   async #handleTus(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -173,6 +191,16 @@ export class UploadServer {
     });
     await this.#tus.handle(request, response).catch(() => response.destroy());
   }
+}
+
+function readyForFiles({ id, status, token }: TestUpload) {
+  return {
+    id,
+    status,
+    uploadToken: token,
+    tusEndpoint: `${PUBLIC_URL}/files`,
+    chunkSize: 64 * 1024,
+  };
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {

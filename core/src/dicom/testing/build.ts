@@ -4,13 +4,13 @@
  * `buildDicom` is for those that care how it is written.
  */
 import { deflateSync } from 'fflate';
+import type { DicomElement } from '../encode.js';
+import { concatBytes, encodeElements } from '../encode.js';
 import { EXPLICIT_LITTLE } from '../encoding.js';
 import { TAG } from '../tags.js';
 import { describeTransferSyntax, EXPLICIT_VR_LITTLE_ENDIAN } from '../transfer-syntax.js';
-import type { DicomElement } from './encode.js';
-import { concatBytes, encodeElements } from './encode.js';
 
-export type { DicomElement, Fragments, Items } from './encode.js';
+export type { DicomElement, Fragments, Items } from '../encode.js';
 
 export const CT_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.2';
 export const SECONDARY_CAPTURE_STORAGE = '1.2.840.10008.5.1.4.1.1.7';

@@ -1,8 +1,8 @@
-import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import { deleteUploadFiles, type FileTotals, listUnfinishedFiles } from '@relaypacs/core/db/upload-files.js';
-import { changeUploadStatus, type UploadRow } from '@relaypacs/core/db/uploads.js';
-import { intakeJob } from '@relaypacs/core/queue/jobs.js';
+import type { Actor } from '../db/audit-events.js';
+import type { UnitOfWork } from '../db/unit-of-work.js';
+import { deleteUploadFiles, type FileTotals, listUnfinishedFiles } from '../db/upload-files.js';
+import { changeUploadStatus, type UploadRow } from '../db/uploads.js';
+import { intakeJob } from '../queue/jobs.js';
 
 /**
  * Closes an upload all of whose files have arrived: status `received` and the intake job in one transaction.

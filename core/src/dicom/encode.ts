@@ -1,6 +1,6 @@
-import type { Encoding } from '../encoding.js';
-import { hasLongLength, IMPLICIT_LITTLE } from '../encoding.js';
-import { TAG } from '../tags.js';
+import type { Encoding } from './encoding.js';
+import { hasLongLength, IMPLICIT_LITTLE } from './encoding.js';
+import { TAG } from './tags.js';
 
 const UNDEFINED_LENGTH = 0xffffffff;
 

@@ -1,0 +1,54 @@
+// One measurement in a process of its own: examines every file of a folder, or only reads and digests it (the peer).
+// Arguments: folder, `examine` or `digest`. Prints what it took as JSON.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
+import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
+import { examineFile } from '../../worker/src/intake/examine-file.js';
+import { receivedRow } from '../../worker/src/intake/testing/received-files.js';
+import { IsolatedTasks } from '../../worker/src/isolation/isolated-tasks.js';
+import { cpuSeconds, peakRssMb, seconds } from '../measure.js';
+
+const [directory = '', what = 'examine'] = process.argv.slice(2);
+const names = await readdir(directory);
+const sizes = await Promise.all(names.map(async (name) => (await stat(path.join(directory, name))).size));
+const storage = new FileStorage({ directory, fsync: false });
+const tasks = new IsolatedTasks();
+let accepted = 0;
+
+async function examine(name: string, size: number): Promise<void> {
+  const checked = await examineFile(
+    {
+      files: { open: (id) => storage.open(id, size) },
+      tasks,
+      uploadId: 'bench',
+      studyInstanceUid: undefined,
+      limits: DEFAULT_ARCHIVE_LIMITS,
+      signal: new AbortController().signal,
+    },
+    receivedRow(name, size),
+  );
+  const { entries, object } = checked;
+  accepted += entries.length > 0 ? entries.filter((entry) => entry.object).length : object ? 1 : 0;
+}
+
+async function digest(name: string): Promise<void> {
+  const hashes = [createHash('md5'), createHash('sha256')];
+  for await (const chunk of createReadStream(path.join(directory, name), { highWaterMark: 512 * 1024 })) {
+    for (const hash of hashes) hash.update(chunk as Buffer);
+  }
+  for (const hash of hashes) hash.digest();
+  accepted += 1;
+}
+
+const cpuBefore = cpuSeconds(process.pid);
+const elapsed = await seconds(async () => {
+  for (const [index, name] of names.entries()) {
+    await (what === 'examine' ? examine(name, sizes[index] ?? 0) : digest(name));
+  }
+});
+const cpu = cpuSeconds(process.pid) - cpuBefore;
+await tasks.close();
+console.log(JSON.stringify({ accepted, elapsed, cpu, rssMb: peakRssMb(process.pid) }));

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { studyWords } from './study-words.js';
+
+const instances = { total: 60, stored: 60, verified: 60, failed: 0, alreadyThere: 0 };
+const study = { seriesCount: 2, status: 'delivered', waitingFor: null, instances } as const;
+
+it('says how much of a study the PACS has', () => {
+  expect(studyWords(study)).toBe('2 series, 60 images: delivered, 60 of 60 confirmed');
+  expect(
+    studyWords({ ...study, status: 'failed', instances: { ...instances, verified: 58, failed: 2 } }),
+  ).toBe('2 series, 60 images: not delivered, 58 of 60 confirmed, 2 not taken');
+});
+
+it('calls waiting for the PACS waiting', () => {
+  expect(studyWords({ ...study, status: 'delivering', waitingFor: 'pacs' })).toContain('waits for the PACS');
+});
+
+it('says how many images the PACS had before', () => {
+  const had = (alreadyThere: number) => studyWords({ ...study, instances: { ...instances, alreadyThere } });
+  expect(had(12)).toMatch(/, 12 images were in the PACS already$/);
+  expect(had(1)).toMatch(/, 1 image was in the PACS already$/);
+});

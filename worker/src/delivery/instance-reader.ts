@@ -1,0 +1,116 @@
+import type { ContentStep } from '@relaypacs/core/archive/content-step.js';
+import { type Content, openContent } from '@relaypacs/core/archive/entry-content.js';
+import { ContentDamaged } from '@relaypacs/core/archive/refusals.js';
+import type { InstanceRow } from '@relaypacs/core/db/instances.js';
+import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import { nodeInflate } from '../contents/node-inflate.js';
+import { fromStoredPieces, streamPieces } from '../contents/source-pieces.js';
+import { openStoredContent } from '../contents/stored-content.js';
+import { StoredBytesDamaged, type StowPart } from './multipart.js';
+
+/** Archives within archives that stay open between two of their instances. */
+const KEPT_OPEN = 4;
+
+interface InnerArchive {
+  content: Promise<Content>;
+  users: number;
+}
+
+/** Reads instances from where they were stored: a file, a place in an archive, or the pieces of a repaired object. */
+export class InstanceReader {
+  private readonly files: UploadedFiles;
+  /** By file and way; the last used ones last. */
+  private readonly inner = new Map<string, InnerArchive>();
+
+  constructor(files: UploadedFiles) {
+    this.files = files;
+  }
+
+  /**
+   * The bytes of an instance.
+   *
+   * @throws StoredBytesDamaged while iterating, when they are gone, shorter than they were, or cannot be unpacked
+   */
+  async *read(instance: InstanceRow): AsyncGenerator<Uint8Array> {
+    try {
+      yield* this.stream(instance);
+    } catch (error) {
+      const damaged = error instanceof ObjectMissing || error instanceof ContentDamaged;
+      throw damaged ? new StoredBytesDamaged(instance.sopInstanceUid, error) : error;
+    }
+  }
+
+  /** An instance as a part of a STOW-RS request. */
+  part(instance: InstanceRow): StowPart {
+    const { sopInstanceUid, size, sha256 } = instance;
+    return { sopInstanceUid, size, sha256, open: () => this.read(instance) };
+  }
+
+  /** Closes what was kept open. */
+  async close(): Promise<void> {
+    const kept = [...this.inner.values()];
+    this.inner.clear();
+    await Promise.all(kept.map(closeQuietly));
+  }
+
+  private async *stream(instance: InstanceRow): AsyncGenerator<Uint8Array> {
+    const { content, done } = await this.open(instance.uploadFileId, instance.steps ?? []);
+    try {
+      if (instance.pieces) yield* streamPieces(content, fromStoredPieces(instance.pieces));
+      else yield* content.stream(instance.sourceOffset, instance.size);
+    } finally {
+      await done();
+    }
+  }
+
+  private async open(
+    fileId: string,
+    steps: readonly ContentStep[],
+  ): Promise<{ content: Content; done: () => Promise<void> }> {
+    const last = steps.at(-1);
+    if (steps.length < 2 || !last) {
+      const content = await openStoredContent(this.files, fileId, steps);
+      return { content, done: () => content.close() };
+    }
+    // Shared: a packed archive can only be read forward, and would be begun anew for each of its instances.
+    const key = JSON.stringify([fileId, steps.slice(0, -1)]);
+    const archive = this.inner.get(key) ?? {
+      content: openStoredContent(this.files, fileId, steps.slice(0, -1)),
+      users: 0,
+    };
+    archive.users += 1;
+    this.inner.delete(key);
+    this.inner.set(key, archive);
+    try {
+      const content = openContent(await archive.content, [last], nodeInflate);
+      return {
+        content,
+        done: async () => {
+          await content.close();
+          archive.users -= 1;
+          await this.evict();
+        },
+      };
+    } catch (error) {
+      this.inner.delete(key);
+      throw error;
+    }
+  }
+
+  private async evict(): Promise<void> {
+    for (const [key, archive] of this.inner) {
+      if (this.inner.size <= KEPT_OPEN) return;
+      if (archive.users > 0) continue;
+      this.inner.delete(key);
+      await closeQuietly(archive);
+    }
+  }
+}
+
+async function closeQuietly({ content }: InnerArchive): Promise<void> {
+  await content.then(
+    (opened) => opened.close(),
+    () => {},
+  );
+}

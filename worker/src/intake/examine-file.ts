@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
+import { bytesSource } from '@relaypacs/core/dicom/source.js';
+import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
+import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
+import { examineContent, readHead, sniff } from './examine-content.js';
+import { type CheckedFile, type LostFile, refuse, rejected } from './examined.js';
+
+/** What is not larger is read once and kept while it is looked at, in bytes. */
+const SMALL_BYTES = 8 * 1024 * 1024;
+
+export interface FileExaminationDeps extends ArchiveDeps {
+  files: UploadedFiles;
+}
+
+const LOST: UploadProblem = {
+  code: 'STORED_BYTES_DAMAGED',
+  title: 'Damaged after it was received',
+  detail: 'What arrived of this file can no longer be read here. Send this file again.',
+};
+
+const TRANSFER_DAMAGED: UploadProblem = {
+  code: 'TRANSFER_DAMAGED',
+  title: 'Not what was sent',
+  detail:
+    'What arrived differs from what the sender announced, so it was not passed on. Send this file again.',
+};
+
+function lost(file: UploadFileRow): LostFile {
+  return { ...rejected('other', LOST), file, md5: null, sha256: null, entries: [] };
+}
+
+/**
+ * Looks at one received file: what it is, by its content; its digests; and whether it can be delivered, alone or as an
+ * archive of things that can. Content of any sort, and content that is gone, leads to a verdict.
+ *
+ * @throws only faults of the storage
+ */
+export async function examineFile(deps: FileExaminationDeps, file: UploadFileRow): Promise<CheckedFile> {
+  const object = await deps.files.open(file.id).catch((error: unknown) => {
+    if (error instanceof ObjectMissing) return undefined;
+    throw error;
+  });
+  if (!object) return lost(file);
+  try {
+    if (object.size < (file.size ?? 0)) return lost(file);
+    return await examineStored(deps, file, object);
+  } catch (error) {
+    if (error instanceof ObjectMissing) return lost(file);
+    throw error;
+  } finally {
+    await object.close();
+  }
+}
+
+async function examineStored(
+  deps: FileExaminationDeps,
+  file: UploadFileRow,
+  object: StoredObject,
+): Promise<CheckedFile> {
+  const { size } = object;
+  const bytes = size <= SMALL_BYTES ? await object.read(0, size) : undefined;
+  const { md5, sha256 } = await digest(bytes ? [bytes] : object.stream(0, size));
+  const source = bytes ? bytesSource(bytes) : object;
+  const archive = { source, steps: [], name: file.id };
+  const read = { file, size, md5, sha256 };
+  const container = sniff(await readHead(source));
+  if (container === 'zip' || container === 'gzip') {
+    const open = container === 'zip' ? examineZip : examineGzip;
+    const { examined, entries } = await open(deps, archive);
+    return { ...read, ...examined, entries };
+  }
+  const examined = await examineContent(deps, { ...archive, sha256: async () => sha256 });
+  return { ...read, ...examined, entries: [] };
+}
+
+async function digest(
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<{ md5: Buffer; sha256: Buffer }> {
+  const md5 = createHash('md5');
+  const sha256 = createHash('sha256');
+  for await (const chunk of chunks) {
+    md5.update(chunk);
+    sha256.update(chunk);
+  }
+  return { md5: md5.digest(), sha256: sha256.digest() };
+}
+
+/**
+ * Compares a file with what the sender announced of it by now: digests may come while it is being looked at. One that
+ * differs is refused with everything in it.
+ *
+ * @param file - its row as it is now
+ */
+export function compareWithAnnounced(checked: CheckedFile, file: UploadFileRow): void {
+  checked.file = file;
+  if (checked.sha256 === null) return;
+  const { md5, sha256, size } = checked;
+  if (file.size === size && isAsAnnounced({ ...file, md5, sha256 })) return;
+  refuse(checked, TRANSFER_DAMAGED);
+  for (const entry of checked.entries) refuse(entry, TRANSFER_DAMAGED);
+}

@@ -1,0 +1,115 @@
+import type { Config } from '@relaypacs/core/config.js';
+import type { ArchiveEntry, UploadProblem, Warning } from '@relaypacs/core/contract/uploads.js';
+import { replaceArchiveEntries } from '@relaypacs/core/db/archive-entries.js';
+import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import {
+  type DerivedFile,
+  deleteDerivedFiles,
+  insertDerivedFiles,
+} from '@relaypacs/core/db/derived-files.js';
+import { insertInstances } from '@relaypacs/core/db/instances.js';
+import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import { recordUploadFileVerdict } from '@relaypacs/core/db/upload-files.js';
+import {
+  changeUploadStatus,
+  recordUploadWarnings,
+  type UploadRow,
+  waitForSender,
+} from '@relaypacs/core/db/uploads.js';
+import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js';
+import { type StudyDraft, toRows } from './group-studies.js';
+import { asksSender } from './study-doubts.js';
+
+/** Everything an intake has come to. */
+export interface IntakeResult {
+  files: readonly CheckedFile[];
+  studies: readonly StudyDraft[];
+  /** What was made of pictures and notes. */
+  derived: readonly DerivedFile[];
+  /** Doubts about the upload as a whole. */
+  warnings: readonly Warning[];
+}
+
+/**
+ * Writes down what an intake has come to, and what follows from it: delivery, an answer to wait for, or a rejection.
+ *
+ * @returns keys of objects an earlier intake has made, which may be removed once the transaction is committed
+ */
+export async function recordIntake(
+  unit: UnitOfWork,
+  upload: UploadRow,
+  { files, studies, derived, warnings }: IntakeResult,
+  policy: Pick<Config['intake'], 'incomplete' | 'mismatch'>,
+): Promise<string[]> {
+  const { trx } = unit;
+  await deleteStudies(trx, upload.id);
+  const unneeded = await deleteDerivedFiles(trx, upload.id);
+  for (const file of files) await recordFile(unit, file);
+  await insertDerivedFiles(trx, derived);
+  await recordUploadWarnings(trx, upload.id, warnings);
+  if (studies.length === 0) {
+    const problem = rejection(files);
+    await changeUploadStatus(unit, { uploadId: upload.id, to: 'rejected', actor: SYSTEM_ACTOR, problem });
+    return unneeded;
+  }
+  const rows = studies.map((study) => toRows(upload.id, study));
+  for (const { study, instances } of rows) {
+    await insertStudy(trx, study);
+    await insertInstances(trx, instances);
+  }
+  if (asksSender(upload, policy, [...warnings, ...studies.flatMap((study) => study.warnings)])) {
+    await waitForSender(unit, upload, SYSTEM_ACTOR);
+    return unneeded;
+  }
+  for (const { study } of rows) {
+    unit.enqueue(deliveryJob({ id: study.id, attempts: 0, nextAttemptAt: null }, upload.serviceLevel));
+  }
+  const verdicts = subjectsOf(files).map(({ examined }) => examined.status);
+  await changeUploadStatus(unit, {
+    uploadId: upload.id,
+    to: 'delivering',
+    actor: SYSTEM_ACTOR,
+    detail: {
+      studies: rows.length,
+      instances: rows.reduce((sum, { instances }) => sum + instances.length, 0),
+      rejectedFiles: verdicts.filter((status) => status === 'rejected').length,
+      ignoredFiles: verdicts.filter((status) => status === 'ignored').length,
+    },
+  });
+  return unneeded;
+}
+
+async function recordFile({ trx }: UnitOfWork, checked: CheckedFile): Promise<void> {
+  const { file, md5, sha256, kind, status, problem, findings, entries } = checked;
+  await recordUploadFileVerdict(trx, file.id, {
+    status,
+    kind,
+    md5,
+    sha256,
+    problem: problem ?? null,
+    findings,
+  });
+  await replaceArchiveEntries(trx, file.id, entries.map(toArchiveEntry));
+}
+
+/** PostgreSQL holds no NUL in a text. */
+const withoutNul = (text: string) => text.replaceAll('\0', '\u2400');
+
+function toArchiveEntry({ path, size, kind, status, problem, findings }: ExaminedEntry): ArchiveEntry {
+  return { path: withoutNul(path), size, kind, status, ...(problem ? { problem } : {}), findings };
+}
+
+function rejection(files: readonly CheckedFile[]): UploadProblem {
+  const reasons = new Set(subjectsOf(files).map(({ examined }) => examined.problem?.detail));
+  const [only] = reasons;
+  return {
+    code: 'NO_USABLE_FILES',
+    title: 'Nothing that can be delivered',
+    detail:
+      reasons.size === 1 && only !== undefined
+        ? `None of the files can go to the PACS: ${only}`
+        : 'None of the files can go to the PACS; each file says why. Nothing was sent.',
+  };
+}

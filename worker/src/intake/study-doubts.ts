@@ -1,0 +1,101 @@
+import type { Config } from '@relaypacs/core/config.js';
+import type { Warning } from '@relaypacs/core/contract/uploads.js';
+import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { fewerFilesThanAnnounced, findGaps } from '@relaypacs/core/studies/completeness.js';
+import { instanceFacts } from '@relaypacs/core/studies/instance-facts.js';
+import { patientsOf } from '@relaypacs/core/studies/patients.js';
+import { reconcile } from '@relaypacs/core/studies/reconciliation.js';
+import type { CheckedFile, Subject } from './examined.js';
+import type { StudyDraft } from './group-studies.js';
+
+/** What a doubt is about, where it is a reason to ask the sender first. */
+type DoubtKind = 'incomplete' | 'mismatch';
+
+const DOUBT_KINDS: Readonly<Record<string, DoubtKind>> = {
+  INSTANCE_NUMBER_GAP: 'incomplete',
+  SLICE_GAP: 'incomplete',
+  FEWER_THAN_STATED: 'incomplete',
+  DICOMDIR_LISTS_MORE: 'incomplete',
+  FILES_NOT_ACCEPTED: 'incomplete',
+  PATIENT_NAME_MISMATCH: 'mismatch',
+  PATIENT_ID_MISMATCH: 'mismatch',
+  BIRTH_DATE_MISMATCH: 'mismatch',
+  SEX_MISMATCH: 'mismatch',
+  STUDY_DATE_MISMATCH: 'mismatch',
+  MODALITY_MISMATCH: 'mismatch',
+  STUDY_UID_MISMATCH: 'mismatch',
+};
+
+/** Adds to each study what seems to be missing of it, and where its headers differ from what the sender entered. */
+export function addStudyDoubts(
+  upload: UploadRow,
+  studies: readonly StudyDraft[],
+  subjects: readonly Subject[],
+): void {
+  const listed = subjects.flatMap(({ examined }) => examined.dicomdir?.files ?? []);
+  for (const study of studies) {
+    const found = study.members.map(({ object }) => object.attributes);
+    study.warnings.push(
+      ...findGaps(
+        found.flatMap((attributes) => instanceFacts(attributes) ?? []),
+        { dicomdir: listed },
+      ).map(plain),
+      ...patientsOf(found).warnings.map(plain),
+      ...reconcile(announcedOf(upload), {
+        ...study.attributes,
+        modalities: found.flatMap(({ modality }) => modality ?? []),
+      }).map(plain),
+    );
+  }
+}
+
+/** Doubts about the upload as a whole. */
+export function uploadDoubts(
+  upload: UploadRow,
+  files: readonly CheckedFile[],
+  subjects: readonly Subject[],
+): Warning[] {
+  const warnings: Warning[] = [];
+  const fewer = fewerFilesThanAnnounced({ announcedFiles: upload.fileCount, receivedFiles: files.length });
+  if (fewer) warnings.push(plain(fewer));
+  const refused = subjects.filter(({ examined }) => examined.status === 'rejected').length;
+  if (refused > 0 && refused < subjects.length) {
+    warnings.push({
+      code: 'FILES_NOT_ACCEPTED',
+      message: `${refused} of ${subjects.length} files ${refused === 1 ? 'was' : 'were'} not accepted; each says why.`,
+    });
+  }
+  return warnings;
+}
+
+/** Whether the upload must wait for its sender's answer: the sender's own word comes before the operator's. */
+export function asksSender(
+  upload: Pick<UploadRow, 'onDoubt'>,
+  policy: Pick<Config['intake'], 'incomplete' | 'mismatch'>,
+  warnings: readonly Warning[],
+): boolean {
+  if (upload.onDoubt === 'send') return false;
+  return warnings.some(({ code }) => {
+    const kind = DOUBT_KINDS[code];
+    return kind !== undefined && (upload.onDoubt === 'ask' || policy[kind] === 'hold');
+  });
+}
+
+const plain = ({ code, message }: Warning): Warning => ({ code, message });
+
+/** What the sender entered; an upload nobody announced has only stand-ins. */
+function announcedOf(upload: UploadRow): Parameters<typeof reconcile>[0] {
+  const { patientName, patientId, patientBirthDate, patientSex, studyDate, modality, studyInstanceUid } =
+    upload;
+  if (upload.isImplicit) return { patientName };
+  const announced = {
+    patientName,
+    patientId,
+    patientBirthDate,
+    patientSex,
+    studyDate,
+    modality,
+    studyInstanceUid,
+  };
+  return Object.fromEntries(Object.entries(announced).filter(([, value]) => value !== null));
+}

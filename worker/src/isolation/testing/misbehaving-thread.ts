@@ -1,0 +1,18 @@
+/** A thread's program whose tasks do what a parser must not. */
+import { serveTasks } from '../serve-tasks.js';
+
+serveTasks({
+  double: async () => (bytes: Uint8Array) => ({ bytes: bytes.map((byte) => byte * 2) }),
+  hang: async () => () => {
+    for (;;);
+  },
+  hoard: async () => () => {
+    const kept: number[][] = [];
+    for (;;) kept.push(new Array(10_000).fill(kept.length));
+  },
+  overflow: async () => () => new Uint8Array(Number.MAX_SAFE_INTEGER),
+  throw: async () => () => {
+    throw new Error('Not a picture');
+  },
+  exit: async () => () => process.exit(3),
+});
