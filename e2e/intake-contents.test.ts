@@ -194,6 +194,9 @@ describe('images the PACS has already', () => {
   });
 });
 
+/** Agrees with the headers of a made slice, so that only what is missing is in doubt. */
+const ASKED = { onDoubt: 'ask', studyDate: '2026-01-05' } as const;
+
 describe('a study of which images are missing', () => {
   const withGap = () => {
     const study = makeStudy(9);
@@ -211,7 +214,7 @@ describe('a study of which images are missing', () => {
 
   it('waits for its sender, who sends it as it is', async () => {
     const { study } = withGap();
-    const id = await jane.send(study.files, { onDoubt: 'ask' });
+    const id = await jane.send(study.files, ASKED);
     const waiting = await waitsForSender(id);
     expect(waiting.status).toBe('processing');
     expect(codes(waiting.studies[0]?.warnings ?? [])).toContain('INSTANCE_NUMBER_GAP');
@@ -228,7 +231,7 @@ describe('a study of which images are missing', () => {
 
   it('waits for its sender, who adds the missing files', async () => {
     const { study, missing } = withGap();
-    const id = await jane.send(study.files, { onDoubt: 'ask' });
+    const id = await jane.send(study.files, ASKED);
     await waitsForSender(id);
     const totalBytes = missing.reduce((sum, file) => sum + file.length, 0);
     const reopened = await jane.post(`/api/v1/uploads/${id}/reopen`, {
@@ -248,7 +251,7 @@ describe('a study of which images are missing', () => {
 
   it('can be taken back while it waits, and answers only its sender', async () => {
     const { study } = withGap();
-    const id = await jane.send(study.files, { onDoubt: 'ask' });
+    const id = await jane.send(study.files, ASKED);
     await waitsForSender(id);
     const other = await ApiClient.signUp(stack.baseUrl);
     expect((await other.post(`/api/v1/uploads/${id}/confirm`)).status).toBe(404);

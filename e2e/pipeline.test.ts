@@ -84,8 +84,10 @@ describe('a study on its way into the PACS', () => {
   it('is stopped when the PACS has other images under its identifiers, and says so', async () => {
     const sopInstanceUid = newUid();
     const uids = { sopInstanceUid, studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
+    // It came there another way: RelayPACS itself would not have sent the second.
     const first = makeSlice({ ...uids, patientId: 'A' });
-    await settled(await jane.send([first]));
+    const body = first as Uint8Array<ArrayBuffer>;
+    expect((await orthanc.rest('/instances', { method: 'POST', body })).status).toBe(200);
     const upload = await settled(await jane.send([makeSlice({ ...uids, patientId: 'B' })]));
     expect(upload).toMatchObject({ status: 'failed', instances: { verified: 0, failed: 1 } });
     expect(upload.problem?.detail).toMatch(/PACS/);
