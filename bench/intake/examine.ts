@@ -1,8 +1,7 @@
 // One measurement in a process of its own: examines every file of a folder, or only reads and digests it (the peer).
 // Arguments: folder, `examine` or `digest`. Prints what it took as JSON.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
@@ -36,8 +35,16 @@ async function examine(name: string, size: number): Promise<void> {
 
 async function digest(name: string): Promise<void> {
   const hashes = [createHash('md5'), createHash('sha256')];
-  for await (const chunk of createReadStream(path.join(directory, name), { highWaterMark: 512 * 1024 })) {
-    for (const hash of hashes) hash.update(chunk as Buffer);
+  const handle = await open(path.join(directory, name));
+  const buffer = Buffer.alloc(1024 * 1024);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer);
+      if (bytesRead === 0) break;
+      for (const hash of hashes) hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
   }
   for (const hash of hashes) hash.digest();
   accepted += 1;

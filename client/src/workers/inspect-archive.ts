@@ -8,6 +8,7 @@ import { checkNesting } from '@relaypacs/core/archive/nesting.js';
 import { ArchiveRefusal, ContentDamaged, isEntryRefusal } from '@relaypacs/core/archive/refusals.js';
 import { readZipDirectory, type ZipEntry } from '@relaypacs/core/archive/zip-directory.js';
 import type { ByteSource } from '@relaypacs/core/dicom/source.js';
+import { BlockCache } from './block-cache.js';
 import { inParallel } from './in-parallel.js';
 import { inspectContent } from './inspect-content.js';
 import type { InspectedEntry, OpenedArchive } from './inspection.js';
@@ -56,11 +57,12 @@ export async function inspectArchive(
   limits: Readonly<ArchiveLimits>,
   progress: EntryProgress,
 ): Promise<OpenedArchive> {
+  const source = new BlockCache(file);
   const opening: Opening = { limits, progress, spent: { entries: 0, bytes: 0 }, remark: undefined };
   const entries =
     kind === 'zip'
-      ? await openZip(opening, { source: file, isDeflated: false, folder: '', depth: 0 })
-      : await openGzip(opening, file);
+      ? await openZip(opening, { source, isDeflated: false, folder: '', depth: 0 })
+      : await openGzip(opening, source);
   return { kind: 'archive', entries, ...(opening.remark === undefined ? {} : { remark: opening.remark }) };
 }
 

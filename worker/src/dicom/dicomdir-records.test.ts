@@ -22,11 +22,11 @@ const image = (file: string, uid: string) =>
   );
 
 /** A DICOMDIR that lists these records. */
-function buildDicomdir(items: DicomElement[][]): Uint8Array {
+function buildDicomdir(items: DicomElement[][], undefinedLength = false): Uint8Array {
   return buildDicom({
     meta: { sopClassUid: MEDIA_STORAGE_DIRECTORY },
     pixels: null,
-    elements: [{ tag: 0x00041220, vr: 'SQ', value: { items } }],
+    elements: [{ tag: 0x00041220, vr: 'SQ', value: { items, undefinedLength } }],
   });
 }
 
@@ -56,6 +56,28 @@ it('lists the files of a disc with the study and series they belong to', async (
       seriesInstanceUid: '1.2.3.4',
     },
     { path: 'IMAGES/IM3', sopInstanceUid: '1.2.9.1', studyInstanceUid: '1.2.9' },
+  ]);
+});
+
+it('does not carry a study or series over to the next patient', () => {
+  const dicomdir = buildDicomdir([
+    record('PATIENT', { tag: 0x00100020, vr: 'LO', value: 'P1' }),
+    record('STUDY', { tag: 0x0020000d, vr: 'UI', value: '1.2.3' }),
+    record('SERIES', { tag: 0x0020000e, vr: 'UI', value: '1.2.3.4' }),
+    record('PATIENT', { tag: 0x00100020, vr: 'LO', value: 'P2' }),
+    image('IM1', '1.2.9.1'),
+  ]);
+  expect(readDicomdirRecords(dicomdir).files).toEqual([{ path: 'IMAGES/IM1', sopInstanceUid: '1.2.9.1' }]);
+});
+
+it('lists files of every sort, whatever lies around the bytes and however long the sequence says it is', () => {
+  const report = record('SR DOCUMENT', { tag: 0x00041500, vr: 'CS', value: 'REPORT' });
+  const dicomdir = buildDicomdir([report, image('IM1', '1.2.9.1')], true);
+  const surrounded = new Uint8Array(dicomdir.length + 20).fill(0xff);
+  surrounded.set(dicomdir, 10);
+  expect(readDicomdirRecords(surrounded.subarray(10, -10)).files).toEqual([
+    { path: 'REPORT' },
+    { path: 'IMAGES/IM1', sopInstanceUid: '1.2.9.1' },
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { ContentStep } from '@relaypacs/core/archive/content-step.js';
-import { Crc32 } from '@relaypacs/core/archive/crc32.js';
 import { type Content, openContent } from '@relaypacs/core/archive/entry-content.js';
 import { readGzipMember } from '@relaypacs/core/archive/gzip-member.js';
 import { type ArchiveLimits, remainingLimits } from '@relaypacs/core/archive/limits.js';
@@ -150,17 +150,17 @@ async function examineOne(
   content: Content,
   steps: readonly ContentStep[],
   name: string,
-  crc32: number | undefined,
+  expectedCrc: number | undefined,
 ): Promise<Examined> {
   const bytes = content.size <= SMALL_BYTES ? await content.read(0, content.size) : undefined;
   const chunks = () => (bytes ? [bytes] : content.stream(0, content.size));
-  const crc = new Crc32();
+  let crc = 0;
   const hash = createHash('sha256');
   for await (const chunk of chunks()) {
-    crc.update(chunk);
+    crc = crc32(chunk, crc);
     hash.update(chunk);
   }
-  if (crc32 !== undefined && crc.value !== crc32) throw new ContentDamaged();
+  if (expectedCrc !== undefined && crc !== expectedCrc) throw new ContentDamaged();
   const sha256 = hash.digest();
   const source = bytes ? bytesSource(bytes) : content;
   return examineContent(deps, { source, steps, name, sha256: async () => sha256 });

@@ -95,7 +95,8 @@ export async function examineContent(deps: ExaminationDeps, given: ContentToExam
     };
   }
   if (kind === 'heic') return rejected('image', HEIC);
-  if (kind === 'otherArchive') return rejected('archive', OTHER_ARCHIVE);
+  // A gzip'ed file within an archive: nobody packs twice on purpose, and its size would only be known by unpacking it.
+  if (kind === 'otherArchive' || kind === 'gzip') return rejected('archive', OTHER_ARCHIVE);
   // The scanner comes first: nothing else may touch a stranger's file before it.
   const scan = await scanDicom(source);
   const rejecting = scan.findings.find(({ tier }) => tier === 'reject');

@@ -38,15 +38,9 @@ export function buildNotePdfObject(note: ClinicalNote, pdf: Uint8Array, context:
 
 /** The clinical history as a Basic Text SR (PS3.3 §A.35.1): the text that a reader can search and copy. */
 export function buildNoteSrObject(note: ClinicalNote, context: WrapContext): WrappedObject {
-  const observer = toPersonName(note.author);
   const content: DicomElement[][] = [
-    item('HAS OBS CONTEXT', 'CODE', OBSERVER_TYPE, {
-      tag: 0x0040a168,
-      vr: 'SQ',
-      value: { items: [codeItem(PERSON)] },
-    }),
-    item('HAS OBS CONTEXT', 'PNAME', PERSON_OBSERVER_NAME, { tag: 0x0040a123, vr: 'PN', value: observer }),
-    item('CONTAINS', 'TEXT', HISTORY, { tag: 0x0040a160, vr: 'UT', value: crlf(note.text) }),
+    ...observerItems(note.author),
+    item('CONTAINS', 'TEXT', HISTORY, { tag: 0x0040a160, vr: 'UT', value: toDicomText(note.text) }),
   ];
   return write(BASIC_TEXT_SR_STORAGE, 'SR', note, context, [
     { tag: 0x00081111, vr: 'SQ', value: { items: [] } }, // Referenced Performed Procedure Step Sequence
@@ -84,6 +78,17 @@ function write(
   return { bytes, sopInstanceUid, sopClassUid, transferSyntaxUid, modality };
 }
 
+/** Who says what follows (PS3.16 TID 1002). The value of an item must not be empty: without a name there is none. */
+function observerItems(author: string): DicomElement[][] {
+  const name = toPersonName(author);
+  if (name === '') return [];
+  const person: DicomElement = { tag: 0x0040a168, vr: 'SQ', value: { items: [codeItem(PERSON)] } };
+  return [
+    item('HAS OBS CONTEXT', 'CODE', OBSERVER_TYPE, person),
+    item('HAS OBS CONTEXT', 'PNAME', PERSON_OBSERVER_NAME, { tag: 0x0040a123, vr: 'PN', value: name }),
+  ];
+}
+
 /** One item of the content tree (PS3.3 §C.17.3). */
 function item(relationship: string, valueType: string, name: Code, value: DicomElement): DicomElement[] {
   return [
@@ -102,15 +107,15 @@ function codeItem({ value, scheme, meaning }: Code): DicomElement[] {
   ];
 }
 
-/** PS3.5 §6.1.3: a line ends with CR LF. */
-const crlf = (text: string) => text.replace(/\r\n?|\n/g, '\r\n');
+/** A line ends with CR LF (PS3.5 §6.1.3). Tabs become blanks, as dciodvfy counts them as errors. */
+const toDicomText = (text: string) => text.replace(/\r\n?|\n/g, '\r\n').replaceAll('\t', '    ');
 
 /** As much of the text as the value may hold; the whole stands in the document. */
 function additionalHistory(text: string): string {
   const encoder = new TextEncoder();
   let bytes = 0;
   let history = '';
-  for (const character of crlf(text)) {
+  for (const character of toDicomText(text)) {
     bytes += encoder.encode(character).length;
     if (bytes > MOST_HISTORY) break;
     history += character;

@@ -1,14 +1,22 @@
+import { type Font, openSync } from 'fontkit';
 import pdfmake from 'pdfmake';
 import type { Content, TDocumentDefinitions } from 'pdfmake/interfaces.js';
 import type { ClinicalNote } from './clinical-note.js';
-import { DOCUMENT_FONTS, printable } from './document-fonts.js';
+import { DOCUMENT_FONTS } from './document-fonts.js';
 
 const SEX: Readonly<Record<string, string>> = { M: 'Male', F: 'Female', O: 'Other' };
 const LEVEL = { routine: 'Routine', emergency: 'Emergency', stat: 'STAT' } as const;
-/** Longest run without a blank that is set as one word: a longer one would leave the page. */
-const MOST_WORD = 60;
-const NOT_WHOLE =
-  'Some characters cannot be printed here and are shown as “?”. The full text stands in the text document beside this one.';
+/** Stands for a character the font lacks. Not “?”, which means something in a clinical history: “?fracture”. */
+const MISSING = '\ufffd';
+const NOT_WHOLE = `Some characters cannot be printed here and are shown as “${MISSING}”. The full text is in the text document beside this one.`;
+/** Longer than words are; what is longer can be broken after every so many characters. */
+const LONG_WORD = /\S{60,}/gu;
+const PIECE = /.{20}(?=.)/gu;
+/** In points. The columns have fixed widths: one that fits its content lets a long word run off the page. */
+const MARGIN = 56;
+const LINE_WIDTH = 483;
+const NAME_WIDTH = 110;
+const VALUE_WIDTH = LINE_WIDTH - NAME_WIDTH - 8;
 
 /** Sets a clinical history as a document of one or more A4 pages. */
 export async function renderNotePdf(note: ClinicalNote): Promise<Uint8Array> {
@@ -20,12 +28,14 @@ export async function renderNotePdf(note: ClinicalNote): Promise<Uint8Array> {
 }
 
 function definition(note: ClinicalNote): TDocumentDefinitions {
-  const history = printable(note.text);
-  const facts = factsOf(note).map(([name, value]) => ({ name, ...printable(value) }));
+  const font = openSync(DOCUMENT_FONTS.Roboto.normal);
+  const history = printable(note.text, font);
+  const facts = factsOf(note).map(([name, value]) => ({ name, ...printable(value, font) }));
+  const patient = printable([note.patientName, note.patientId].filter(Boolean).join(' · '), font);
   const isWhole = history.isWhole && facts.every((fact) => fact.isWhole);
   return {
     pageSize: 'A4',
-    pageMargins: [56, 56, 56, 64],
+    pageMargins: [MARGIN, MARGIN, MARGIN, 64],
     info: {
       title: 'Clinical history',
       creator: 'RelayPACS',
@@ -37,29 +47,37 @@ function definition(note: ClinicalNote): TDocumentDefinitions {
       {
         layout: 'noBorders',
         table: {
-          widths: [110, '*'],
-          body: facts.map(({ name, text }) => [{ text: name, style: 'name' }, breakable(text)]),
+          widths: [NAME_WIDTH, VALUE_WIDTH],
+          body: facts.map(({ name, text }) => [{ text: name, style: 'name' }, text]),
         },
       },
       {
-        canvas: [{ type: 'line', x1: 0, y1: 0, x2: 483, y2: 0, lineWidth: 0.75, lineColor: '#8aa0aa' }],
+        canvas: [
+          { type: 'line', x1: 0, y1: 0, x2: LINE_WIDTH, y2: 0, lineWidth: 0.75, lineColor: '#8aa0aa' },
+        ],
         margin: [0, 12, 0, 12],
       },
       ...(isWhole
         ? []
         : [{ text: NOT_WHOLE, italics: true, color: '#8a4b00', margin: [0, 0, 0, 10] } as Content]),
-      { text: breakable(history.text), preserveLeadingSpaces: true },
+      { text: history.text, preserveLeadingSpaces: true },
     ],
+    // A page that is parted from the first must still say whose it is.
+    header: (page) =>
+      page === 1 ? null : { text: patient.text, margin: [MARGIN, 24, MARGIN, 0], style: 'margin' },
     footer: (page, pages) => ({
       columns: [
         { text: 'Written by the sender of the study; passed on by RelayPACS.' },
         { text: `Page ${page} of ${pages}`, alignment: 'right' },
       ],
-      margin: [56, 20, 56, 0],
-      fontSize: 8,
-      color: '#56666e',
+      margin: [MARGIN, 20, MARGIN, 0],
+      style: 'margin',
     }),
-    styles: { title: { fontSize: 18, bold: true, margin: [0, 0, 0, 12] }, name: { color: '#56666e' } },
+    styles: {
+      title: { fontSize: 18, bold: true, margin: [0, 0, 0, 12] },
+      name: { color: '#56666e' },
+      margin: { fontSize: 8, color: '#56666e' },
+    },
     defaultStyle: { font: 'Roboto', fontSize: 10.5, lineHeight: 1.25 },
   };
 }
@@ -79,7 +97,24 @@ function factsOf(note: ClinicalNote): Array<[string, string]> {
   return facts.flatMap(([name, value]) => (value ? [[name, value] as [string, string]] : []));
 }
 
-/** Lets words that are longer than a line be broken. */
+/** Text as the font can print it; letters and their accents are joined, as the font has few accents by themselves. */
+function printable(text: string, font: Font): { text: string; isWhole: boolean } {
+  let isWhole = true;
+  const visible = text
+    .normalize('NFC')
+    .replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, '\n')
+    .replaceAll('\t', '    ')
+    .replace(/[^\P{Cc}\n]|\p{Default_Ignorable_Code_Point}/gu, '');
+  const printed = Array.from(visible, (character) => {
+    if (character === '\n' || font.hasGlyphForCodePoint(character.codePointAt(0) ?? 0)) return character;
+    if (/\p{Zs}/u.test(character)) return ' ';
+    isWhole = false;
+    return MISSING;
+  });
+  return { text: breakable(printed.join('')), isWhole };
+}
+
+/** pdfmake breaks what is wider than a line as well, but takes 8 s for a word of 10,000 letters. */
 function breakable(text: string): string {
-  return text.replace(new RegExp(`\\S{${MOST_WORD}}(?=\\S)`, 'gu'), '$&\u200b');
+  return text.replace(LONG_WORD, (word) => word.replace(PIECE, '$&\u200b'));
 }

@@ -27,7 +27,7 @@ async function wrap(kind: 'jpeg' | 'png', bytes: Uint8Array): Promise<WrappedObj
 
 /** Whether the file has this element, with this value. */
 const holds = ({ bytes }: WrappedObject, element: DicomElement) =>
-  Buffer.from(bytes).includes(encodeElements([element], EXPLICIT_LITTLE));
+  Buffer.from(bytes).includes(Buffer.from(encodeElements([element], EXPLICIT_LITTLE)));
 
 test('makes a photograph of what a camera took', async () => {
   const exif = { make: 'Phone', orientation: 6, takenAt: '2026:01:04 09:08:07' };

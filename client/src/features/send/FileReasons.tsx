@@ -11,14 +11,21 @@ export function FileReasons({ files }: { files: readonly LeftOutFile[] }) {
       <summary>
         <Icon name="chevron" size={18} /> Which ones?
       </summary>
-      <ul className="file-reasons small">
-        {files.slice(0, SHOWN).map(({ path, reason }) => (
-          <li key={path}>
-            <span className="file-path">{path}</span> {reason}
-          </li>
-        ))}
-        {files.length > SHOWN && <li>and {count(files.length - SHOWN, 'more', 'more')}</li>}
-      </ul>
+      <FileList files={files} />
     </details>
+  );
+}
+
+/** The same, without being asked. */
+export function FileList({ files }: { files: readonly LeftOutFile[] }) {
+  return (
+    <ul className="file-reasons small">
+      {files.slice(0, SHOWN).map(({ path, reason }) => (
+        <li key={path}>
+          <span className="file-path">{path}</span> {reason}
+        </li>
+      ))}
+      {files.length > SHOWN && <li>and {count(files.length - SHOWN, 'more', 'more')}</li>}
+    </ul>
   );
 }

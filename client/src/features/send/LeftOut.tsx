@@ -1,6 +1,6 @@
 import { count } from '../../ui/format.js';
 import { Notice } from '../../ui/Notice.js';
-import { FileReasons } from './FileReasons.js';
+import { FileList, FileReasons } from './FileReasons.js';
 import type { LeftOutFile, OtherFile } from './grouping.js';
 import { onlyReason, othersWords } from './left-out-words.js';
 
@@ -29,24 +29,18 @@ export function LeftOut({ damaged, others, nothingElse }: LeftOutProps) {
   );
 }
 
-/** What somebody meant to send: one reason stands beside its file, several on demand. */
+/** Files whose reasons are shown at once. */
+const SHOWN = 4;
+
+/** What somebody meant to send, and can do something about. */
 function Unsendable({ files }: { files: readonly LeftOutFile[] }) {
-  const [first] = files;
+  const reason = onlyReason(files);
   return (
     <Notice tone="caution">
       <p>
-        <strong>
-          {files.length === 1 && first ? (
-            <>
-              <span className="file-path">{first.path}</span> cannot be sent.
-            </>
-          ) : (
-            `${count(files.length, 'file')} cannot be sent.`
-          )}
-        </strong>{' '}
-        {onlyReason(files)}
+        <strong>{count(files.length, 'file')} cannot be sent.</strong> {files.length > SHOWN && reason}
       </p>
-      {files.length > 1 && <FileReasons files={files} />}
+      {files.length > SHOWN ? <FileReasons files={files} /> : <FileList files={files} />}
     </Notice>
   );
 }
