@@ -1,6 +1,5 @@
 import { type Font, openSync } from 'fontkit';
-import pdfmake from 'pdfmake';
-import type { Content, TDocumentDefinitions } from 'pdfmake/interfaces.js';
+import pdfmake, { type Content, type DocumentDefinition } from 'pdfmake';
 import type { ClinicalNote } from './clinical-note.js';
 import { DOCUMENT_FONTS } from './document-fonts.js';
 
@@ -27,7 +26,7 @@ export async function renderNotePdf(note: ClinicalNote): Promise<Uint8Array> {
   return new Uint8Array(await pdfmake.createPdf(definition(note)).getBuffer());
 }
 
-function definition(note: ClinicalNote): TDocumentDefinitions {
+function definition(note: ClinicalNote): DocumentDefinition {
   const font = openSync(DOCUMENT_FONTS.Roboto.normal);
   const history = printable(note.text, font);
   const facts = factsOf(note).map(([name, value]) => ({ name, ...printable(value, font) }));
