@@ -87,6 +87,7 @@ export const TEST_SERVICES: TestService[] = [
     locate: () => process.env.RELAYPACS_TEST_S3_URL || findCeph(),
   },
   { name: 'DCMTK (dcmdump)', packages: ['dcmtk'], locate: () => findProgram('dcmdump') },
+  { name: 'dicom3tools (dciodvfy)', packages: ['dicom3tools'], locate: () => findProgram('dciodvfy') },
 ];
 
 function isExecutable(file: string): boolean {

@@ -50,7 +50,8 @@ export function groupStudies(
   const studies: StudyDraft[] = [];
   const warnings: Warning[] = [];
   for (const [studyInstanceUid, members] of groups) {
-    const patients = patientsOfStudy(studyInstanceUid, members, earlier.patients);
+    const found = members.flatMap(({ examined }) => examined.object?.attributes ?? []);
+    const patients = patientsOfStudy(studyInstanceUid, found, earlier.patients);
     if (patients) {
       for (const { examined } of members) refuse(examined, MIXED_PATIENTS);
       warnings.push({
@@ -101,12 +102,11 @@ function refuseConflicts(subjects: readonly Subject[], earlier: readonly Earlier
 }
 
 /** Labels of the patients when they certainly are several, those the PACS has the study of included. */
-function patientsOfStudy(
+export function patientsOfStudy(
   studyInstanceUid: string,
-  members: readonly Subject[],
+  found: readonly StudyAttributes[],
   known: readonly KnownPatient[],
 ): string[] | undefined {
-  const found = members.flatMap(({ examined }) => examined.object?.attributes ?? []);
   const before = known
     .filter((patient) => patient.studyInstanceUid === studyInstanceUid)
     .map(({ patientName, patientId, patientBirthDate }) => ({

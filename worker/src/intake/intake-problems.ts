@@ -29,6 +29,13 @@ export const MIXED_PATIENTS: UploadProblem = {
     'The images of this study name different patients, so none of them was sent. Export the study again, one patient at a time.',
 };
 
+export const STUDY_OF_ANOTHER_PATIENT: UploadProblem = {
+  code: 'MIXED_PATIENTS',
+  title: 'Different patients in one study',
+  detail:
+    'The PACS has the study you named for another patient, so the picture was not added to it. Check the study and the patient you entered, and send the picture again.',
+};
+
 export const HEIC: UploadProblem = {
   code: 'IMAGE_UNSUPPORTED',
   title: 'Photo format not supported',

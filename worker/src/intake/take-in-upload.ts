@@ -84,6 +84,12 @@ async function judge(
   const subjects = subjectsOf(checked);
   const identities = subjects.flatMap(({ examined }) => examined.object?.attributes ?? []);
   const since = new Date(Date.now() - config.uploads.duplicateWindowDays * DAY_MS);
+  const studyUids = [
+    ...identities.flatMap(({ studyInstanceUid }) => studyInstanceUid ?? []),
+    // Pictures go into it, whether other images of it came along or not.
+    ...(upload.studyInstanceUid === null ? [] : [upload.studyInstanceUid]),
+  ];
+  const patients = await findKnownPatients(db, [...new Set(studyUids)], upload.id);
   const { studies, warnings } = groupStudies(subjects, {
     instances: await findEarlierInstances(
       db,
@@ -91,17 +97,13 @@ async function judge(
       upload.id,
       since,
     ),
-    patients: await findKnownPatients(
-      db,
-      [...new Set(identities.flatMap(({ studyInstanceUid }) => studyInstanceUid ?? []))],
-      upload.id,
-    ),
+    patients,
   });
   addStudyDoubts(upload, studies, subjects);
   const sender = await findUser(db, upload.userId);
   const sent = { upload, author: sender?.fullName ?? sender?.username ?? 'unknown' };
   const wrapped = await wrapObjects(
-    { ...deps, noteObjects: config.intake.noteObjects, signal },
+    { ...deps, noteObjects: config.intake.noteObjects, patients, signal },
     sent,
     subjects,
     studies,

@@ -3,6 +3,7 @@ import type { Config } from '@relaypacs/core/config.js';
 import type { Warning } from '@relaypacs/core/contract/uploads.js';
 import type { DerivedFile } from '@relaypacs/core/db/derived-files.js';
 import { newId } from '@relaypacs/core/db/ids.js';
+import type { KnownPatient } from '@relaypacs/core/db/studies.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import type { StudyAttributes } from '@relaypacs/core/dicom/attributes.js';
 import { formatPersonName, toPersonName } from '@relaypacs/core/dicom/person-name.js';
@@ -22,8 +23,8 @@ import { wrapImage } from '../wrapping/wrap-image.js';
 import type { WrappedObject } from '../wrapping/wrapped-object.js';
 import { derivedUid } from './derived-uid.js';
 import { ignored, refuse, type Subject } from './examined.js';
-import type { StudyDraft } from './group-studies.js';
-import { IMAGE_BESIDE_STUDY } from './intake-problems.js';
+import { patientsOfStudy, type StudyDraft } from './group-studies.js';
+import { IMAGE_BESIDE_STUDY, STUDY_OF_ANOTHER_PATIENT } from './intake-problems.js';
 
 /** Far from the numbers devices give: wrapped objects stand behind the images of a study. */
 const SERIES = { camera: 9001, screen: 9002, pdf: 9101, sr: 9102 } as const;
@@ -36,6 +37,8 @@ export interface WrapDeps {
   storage: Pick<ObjectStorage, 'write'>;
   tasks: IsolatedTasks;
   noteObjects: Config['intake']['noteObjects'];
+  /** Whose studies these are by what went to the PACS before. */
+  patients: readonly KnownPatient[];
   /** Aborted when the work is in other hands or is to stop. */
   signal: AbortSignal;
 }
@@ -70,11 +73,16 @@ export async function wrapObjects(
   const pictures = subjects.filter(({ examined }) => examined.image);
   if (pictures.length > 0) {
     const study = studyForPictures(sent.upload, studies);
-    for (const [index, picture] of pictures.entries()) {
-      deps.signal.throwIfAborted();
-      await wrapPicture(deps, sent, picture, index + 1, study, wrapped);
+    const isNew = !studies.includes(study);
+    if (isNew && patientsOfStudy(study.studyInstanceUid, [study.attributes], deps.patients)) {
+      for (const { examined } of pictures) refuse(examined, STUDY_OF_ANOTHER_PATIENT);
+    } else {
+      for (const [index, picture] of pictures.entries()) {
+        deps.signal.throwIfAborted();
+        await wrapPicture(deps, sent, picture, index + 1, study, wrapped);
+      }
+      if (isNew && study.members.length > 0) studies.push(study);
     }
-    if (study.members.length > 0 && !studies.includes(study)) studies.push(study);
   }
   await addNotes(deps, sent, studies, wrapped);
   return wrapped;
