@@ -151,9 +151,8 @@ export class DicomwebClient {
       try {
         return await this.ask(question, mayRenew, read);
       } catch (error) {
-        if (error instanceof PacsUnavailable && error.staleConnection)
-          return this.ask(question, mayRenew, read);
-        throw error;
+        if (!(error instanceof PacsUnavailable && error.staleConnection)) throw error;
+        return this.ask(question, mayRenew, read);
       }
     };
     try {
@@ -182,7 +181,8 @@ export class DicomwebClient {
     return exchange({ ...question, url, headers, agent, peer: PACS }, async (response) => {
       const expired = response.statusCode === 401 && authorization !== undefined && mayRenew;
       if (!expired || !access.authorization.refused(authorization)) return read(response);
-      await readText(response, MOST_ANSWER_BYTES);
+      // The status says it all; with a body it did not want to read, the PACS may have closed the connection already.
+      await readText(response, MOST_ANSWER_BYTES).catch(() => {});
       throw new PacsUnavailable('denied', `The PACS refuses the access token (${SIGN_IN_SETTINGS})`, {
         status: 401,
         staleToken: true,

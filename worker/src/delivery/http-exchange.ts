@@ -100,11 +100,13 @@ export async function exchange<T>(
   } catch (error) {
     req.destroy();
     signal.throwIfAborted();
-    if (!connection.failed && !watch.expired) throw error;
+    // What `read` made of an answer holds, also when the PACS then cut off the rest of a body it did not want.
+    if (error instanceof PacsUnavailable || (!connection.failed && !watch.expired)) throw error;
     const problem = tlsProblem(error, peer.name, peer.variable);
     const notAsked = peer !== PACS;
-    if (problem !== undefined)
+    if (problem !== undefined) {
       throw new PacsUnavailable('misconfigured', problem, { cause: error, notAsked });
+    }
     const silent = watch.expired !== undefined && watch.expired !== 'connect';
     const why = watch.words ?? describe(error);
     throw new PacsUnavailable('unreachable', `The connection to ${peer.name} failed: ${why}`, {
