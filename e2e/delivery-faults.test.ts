@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,6 +143,40 @@ it('waits for an operator when the PACS denies access before it reads the reques
   expect(fixture.log.some(({ level, kind }) => level === 'error' && kind === 'denied')).toBe(true);
   expect(await deliver(study)).toMatchObject({ status: 'delivered' });
   expect(await fixture.study(study.studyId)).toMatchObject({ waitingFor: null, problem: null });
+});
+
+it('goes on at once when the access token runs out in the middle, and asks before it sends again', async () => {
+  const study = await fixture.addUpload(makeStudy(45, { rows: 256, columns: 256 }));
+  const given: string[] = [];
+  const endpoint = createServer((request, response) => {
+    request.resume();
+    given.push(`token-${given.length + 1}`);
+    response.end(JSON.stringify({ access_token: given.at(-1), token_type: 'Bearer', expires_in: 300 }));
+  }).listen(0, '127.0.0.1');
+  await once(endpoint, 'listening');
+  const refused: string[] = [];
+  let over = false;
+  pacs.fault = async ({ kind, nth, request, response }) => {
+    over ||= kind === 'stow' && nth === 2;
+    if (!over || request.headers.authorization !== 'Bearer token-1') return false;
+    refused.push(kind);
+    // The first one was stored by a PACS that looked at the token too late.
+    if (kind === 'stow' && nth === 2) await pacs.takeIn(request);
+    response.writeHead(401).end();
+    return true;
+  };
+  const tokenUrl = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/token`;
+  const client = { clientId: 'relay', clientSecret: 'hunter2', scope: undefined, audience: undefined };
+  try {
+    await fixture.deliverOnce(fixture.deps({ url: pacs.url, auth: { mode: 'oidc', tokenUrl, ...client } }));
+  } finally {
+    endpoint.close();
+  }
+  expect(await fixture.study(study.studyId)).toMatchObject({ status: 'delivered', problem: null });
+  expect(refused).toContain('stow');
+  expect(given).toEqual(['token-1', 'token-2']);
+  expect(tally(pacs.stored)).toEqual(onceEach(study));
+  expect(JSON.stringify(fixture.log)).not.toMatch(/hunter2|token-\d/);
 });
 
 it('waits long before it asks a PACS again that fell silent', async () => {

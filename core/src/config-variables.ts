@@ -66,11 +66,65 @@ const VARIABLES = {
     meaning:
       'DICOMweb root of the PACS, for example `https://pacs.example.org/dicom-web`, without user and password. With `DATABASE_URL` set and this unset, uploads are kept and wait.',
   },
-  PACS_AUTH: { default: 'none', meaning: '`none` (no Authorization header at all), `basic` or `bearer`.' },
+  PACS_AUTH: {
+    default: 'none',
+    meaning:
+      '`none` (no Authorization header at all), `basic`, `bearer`, or `oidc` (OAuth 2 client credentials, as with Keycloak, Microsoft Entra or Amazon Cognito).',
+  },
   PACS_USERNAME: { default: '', meaning: 'User for `basic`.', secret: true },
   PACS_PASSWORD: { default: '', meaning: 'Password for `basic`.', secret: true },
   PACS_TOKEN: { default: '', meaning: 'Token for `bearer`.', secret: true },
-  PACS_TIMEOUT_SECONDS: { default: '60', meaning: 'How long the PACS may stay silent during a request.' },
+  PACS_OIDC_TOKEN_URL: {
+    default: '',
+    meaning:
+      'Token endpoint for `oidc`, for example `https://sso.example.org/realms/dcm4che/protocol/openid-connect/token`.',
+  },
+  PACS_OIDC_CLIENT_ID: { default: '', meaning: 'Client for `oidc`.' },
+  PACS_OIDC_CLIENT_SECRET: { default: '', meaning: "The client's secret.", secret: true },
+  PACS_OIDC_SCOPE: {
+    default: 'none',
+    meaning:
+      'Scope to ask for, for example `https://dicom.healthcareapis.azure.com/.default` for the DICOM service of Azure.',
+  },
+  PACS_OIDC_AUDIENCE: {
+    default: 'none',
+    meaning: 'Audience to ask for, where the token endpoint wants one (Auth0).',
+  },
+  PACS_HEADERS: {
+    default: 'none',
+    meaning:
+      'Further headers of every request to the PACS, such as the key of an API gateway: a JSON object, or one `Name: value` a line.',
+    secret: true,
+  },
+  PACS_CA_FILE: {
+    default: 'public authorities only',
+    meaning:
+      'PEM file with certificates of further authorities that may vouch for the PACS and the token endpoint. Certificates are always verified.',
+  },
+  PACS_CLIENT_CERT_FILE: {
+    default: 'none',
+    meaning:
+      'PEM file with the certificate, and its chain, by which RelayPACS shows who it is (mutual TLS) where the PACS or the token endpoint asks for one.',
+  },
+  PACS_CLIENT_KEY_FILE: { default: 'none', meaning: "PEM file with that certificate's private key." },
+  PACS_CLIENT_KEY_PASSPHRASE: {
+    default: '',
+    meaning: 'Passphrase of the private key, where it is encrypted.',
+    secret: true,
+  },
+  PACS_CONNECT_TIMEOUT_SECONDS: {
+    default: '10',
+    meaning: 'How long a connection to the PACS may take to be made, TLS included.',
+  },
+  PACS_TIMEOUT_SECONDS: {
+    default: '60',
+    meaning:
+      'How long the PACS may take no byte of a request, or give no byte of an answer it has begun or was asked for.',
+  },
+  PACS_ANSWER_TIMEOUT_SECONDS: {
+    default: '300',
+    meaning: 'How long the PACS may take to answer after it got the last byte of what it is to store.',
+  },
   SANDBOX_PORT: {
     default: '8042',
     meaning: 'Port of the sandbox PACS, which runs only where `PACS_URL` is unset.',

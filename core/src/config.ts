@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import path from 'node:path';
-import { CONFIG_VARIABLES, type VariableName } from './config-variables.js';
+import { type PacsConfig, readPacs } from './config-pacs.js';
+import { type Environment, Reader } from './config-reader.js';
+
+export type { PacsAuth, PacsConfig, PacsTls } from './config-pacs.js';
 
 const MIB = 1024 * 1024;
 /** Long enough not to be guessed, and fit for an Authorization header. */
@@ -14,11 +16,6 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
   }
 }
-
-export type PacsAuth =
-  | { mode: 'none' }
-  | { mode: 'basic'; username: string; password: string }
-  | { mode: 'bearer'; token: string };
 
 export type S3Encryption = { mode: 'AES256' } | { mode: 'aws:kms'; keyId?: string | undefined };
 
@@ -50,7 +47,7 @@ export interface Config {
   redisUrl: string | undefined;
   storage: StorageConfig;
   /** Undefined: no PACS is configured yet; uploads are kept and wait. */
-  pacs: { url: string; auth: PacsAuth; timeoutMs: number } | undefined;
+  pacs: PacsConfig | undefined;
   uploads: {
     maxBytes: number;
     ttlHours: number;
@@ -102,109 +99,6 @@ export interface Config {
   /** Between "not ready" and the end of the server. */
   shutdownDelayMs: number;
   log: { level: 'error' | 'warn' | 'info' | 'debug' };
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Reads variables and keeps every complaint, so that one start shows all of them. */
-class Reader {
-  readonly complaints: string[] = [];
-  private readonly env: Environment;
-
-  constructor(env: Environment) {
-    this.env = env;
-  }
-
-  /** The variable's text, or what stands in the file named by `NAME_FILE`; empty counts as unset. */
-  text(name: VariableName): string | undefined {
-    const direct = this.env[name];
-    if (direct !== undefined && direct !== '') return direct;
-    const file = CONFIG_VARIABLES[name].secret ? this.env[`${name}_FILE`] : undefined;
-    if (file === undefined || file === '') return undefined;
-    try {
-      return readFileSync(file, 'utf8').trim();
-    } catch {
-      this.complaints.push(`${name}_FILE names the file ${file}, which cannot be read.`);
-      return undefined;
-    }
-  }
-
-  number(name: VariableName, fallback: number, least: number, most: number): number {
-    const value = this.text(name);
-    if (value === undefined) return fallback;
-    const number = Number(value);
-    if (!/^\d+(\.\d+)?$/.test(value) || number < least || number > most) {
-      this.complaints.push(`${name} must be a number from ${least} to ${most}, but is "${value}".`);
-      return fallback;
-    }
-    return number;
-  }
-
-  port(name: VariableName): number | undefined {
-    return this.text(name) === undefined ? undefined : this.integer(name, 1, 1, 65535);
-  }
-
-  integer(name: VariableName, fallback: number, least: number, most: number): number {
-    const number = this.number(name, fallback, least, most);
-    if (!Number.isInteger(number)) {
-      this.complaints.push(`${name} must be a whole number, but is "${number}".`);
-      return fallback;
-    }
-    return number;
-  }
-
-  choice<const T extends string>(name: VariableName, choices: readonly T[], fallback: T): T {
-    const value = this.text(name);
-    if (value === undefined) return fallback;
-    const found = choices.find((choice) => choice === value);
-    if (found === undefined) {
-      this.complaints.push(`${name} must be one of ${choices.join(', ')}, but is "${value}".`);
-      return fallback;
-    }
-    return found;
-  }
-
-  flag(name: VariableName): boolean {
-    return this.choice(name, ['0', '1'], '0') === '1';
-  }
-
-  url(name: VariableName, protocols: readonly string[]): string | undefined {
-    const value = this.text(name);
-    if (value === undefined) return undefined;
-    // The value may carry a password: it is never repeated in the complaint.
-    const url = URL.canParse(value) ? new URL(value) : undefined;
-    if (!url || !protocols.includes(url.protocol.slice(0, -1))) {
-      this.complaints.push(
-        `${name} must be a URL starting with ${protocols.map((p) => `${p}://`).join(' or ')}.`,
-      );
-      return undefined;
-    }
-    return value.replace(/\/+$/, '');
-  }
-}
-
-function readPacs(reader: Reader): Config['pacs'] {
-  const url = reader.url('PACS_URL', ['http', 'https']);
-  const mode = reader.choice('PACS_AUTH', ['none', 'basic', 'bearer'], 'none');
-  const timeoutMs = reader.number('PACS_TIMEOUT_SECONDS', 60, 1, 3600) * 1000;
-  if (!url) return undefined;
-  const { username, password } = new URL(url);
-  if (username !== '' || password !== '') {
-    reader.complaints.push(
-      'PACS_URL must not hold a user or password; set PACS_AUTH=basic, PACS_USERNAME and PACS_PASSWORD.',
-    );
-  }
-  const secret = (name: 'PACS_USERNAME' | 'PACS_PASSWORD' | 'PACS_TOKEN') => {
-    const value = reader.text(name);
-    if (value === undefined) reader.complaints.push(`${name} is needed because PACS_AUTH is ${mode}.`);
-    return value ?? '';
-  };
-  if (mode === 'basic') {
-    const auth: PacsAuth = { mode, username: secret('PACS_USERNAME'), password: secret('PACS_PASSWORD') };
-    return { url, auth, timeoutMs };
-  }
-  if (mode === 'bearer') return { url, auth: { mode, token: secret('PACS_TOKEN') }, timeoutMs };
-  return { url, auth: { mode: 'none' }, timeoutMs };
 }
 
 function readStorage(reader: Reader, dataDir: string): StorageConfig {

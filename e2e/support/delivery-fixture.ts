@@ -23,6 +23,7 @@ import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import { createUploadedFiles, type UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { type DeliveryDeps, deliverStudy } from '../../worker/src/delivery/deliver-study.js';
+import { PacsAccesses } from '../../worker/src/delivery/pacs-access.js';
 
 export interface TestObject {
   sopInstanceUid: string;
@@ -56,6 +57,7 @@ export class DeliveryFixture {
   readonly log: LogLine[] = [];
   readonly events: RelayEvent[] = [];
   private readonly stopping = new AbortController();
+  private readonly pacsAccesses = new PacsAccesses();
   private userId: string | undefined;
 
   /** @param directory - an existing folder for the bytes */
@@ -75,13 +77,24 @@ export class DeliveryFixture {
 
   deps(pacs: Partial<PacsSettings> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
     const { db, transact, files, logger } = this;
-    const settings = pacs && { url: '', auth: { mode: 'none' as const }, timeoutMs: 20_000, ...pacs };
+    const { timeoutMs = 20_000 } = pacs ?? {};
+    const settings = pacs && {
+      url: '',
+      auth: { mode: 'none' as const },
+      headers: {},
+      tls: { ca: undefined, client: undefined },
+      connectTimeoutMs: timeoutMs,
+      timeoutMs,
+      answerTimeoutMs: timeoutMs,
+      ...pacs,
+    };
     return {
       db,
       transact,
       files,
       logger,
       config: { pacs: settings },
+      pacsAccesses: this.pacsAccesses,
       stopping: this.stopping.signal,
       patienceSeconds: [0.02, 0.05, 0.1],
       ...more,

@@ -7,6 +7,7 @@ import { serveMetrics } from '@relaypacs/core/observability/metrics-server.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { openConsumer } from '@relaypacs/core/queue/backend.js';
 import { deliverStudy } from './delivery/deliver-study.js';
+import { PacsAccesses } from './delivery/pacs-access.js';
 import { takeInUpload } from './intake/take-in-upload.js';
 import { IsolatedTasks } from './isolation/isolated-tasks.js';
 import { expireUploads } from './upkeep/expire-uploads.js';
@@ -27,7 +28,7 @@ await runService(logger, async () => {
   const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
   const tasks = new IsolatedTasks();
-  const deps = { ...platform, tasks, stopping: stopping.signal };
+  const deps = { ...platform, tasks, pacsAccesses: new PacsAccesses(), stopping: stopping.signal };
 
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId }, jobId) =>

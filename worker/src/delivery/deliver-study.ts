@@ -7,6 +7,7 @@ import { beginDelivery, type DeliveryRecord } from './delivery-record.js';
 import { type DeliveryRun, requestSignal, Stopping } from './delivery-run.js';
 import { DicomwebClient } from './dicomweb-client.js';
 import { InstanceReader } from './instance-reader.js';
+import type { PacsAccesses } from './pacs-access.js';
 import { NOT_CONFIRMED, OWN_FAULT, waitingProblem } from './pacs-problems.js';
 import { PacsUnavailable } from './pacs-unavailable.js';
 import { awaitHeld, findHeld, settleHeld } from './presence.js';
@@ -18,6 +19,8 @@ const PATIENCE_SECONDS = [0.3, 1, 2, 4];
 
 export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
   config: Pick<Config, 'pacs'>;
+  /** One for the process: access tokens outlive a delivery. */
+  pacsAccesses: PacsAccesses;
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
   /** Seconds before each further look for what the PACS said it stored. */
@@ -64,9 +67,9 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<void
 }
 
 async function withPacs(deps: DeliveryDeps, record: DeliveryRecord): Promise<void> {
-  const { config, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
+  const { config, pacsAccesses, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
   if (!config.pacs) throw new PacsUnavailable('not-configured', 'No PACS is configured');
-  const pacs = new DicomwebClient(config.pacs);
+  const pacs = new DicomwebClient(config.pacs, pacsAccesses.of(config.pacs));
   const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
   try {

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, expect, it } from 'vitest';
 import { DicomwebClient } from './dicomweb-client.js';
 import type { StowPart } from './multipart.js';
+import { PacsAccesses } from './pacs-access.js';
 import type { PacsUnavailable } from './pacs-unavailable.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -31,7 +32,17 @@ async function pacs(handler: Handler): Promise<{ url: string; server: Server }> 
 }
 
 function clientOf(url: string, more: Partial<ConstructorParameters<typeof DicomwebClient>[0]> = {}) {
-  const client = new DicomwebClient({ url, auth: { mode: 'none' }, timeoutMs: 5000, ...more });
+  const settings = {
+    url,
+    auth: { mode: 'none' as const },
+    headers: {},
+    tls: { ca: undefined, client: undefined },
+    connectTimeoutMs: 5000,
+    timeoutMs: 5000,
+    answerTimeoutMs: 5000,
+    ...more,
+  };
+  const client = new DicomwebClient(settings, new PacsAccesses().of(settings));
   clients.push(client);
   return client;
 }
@@ -136,10 +147,78 @@ it('reads no faster from storage than the PACS takes', async () => {
 
 it('gives up on a PACS that says nothing', async () => {
   const { url } = await pacs(() => {});
-  const error = await failure(clientOf(url, { timeoutMs: 200 }).stow([partOf(Buffer.from('x'))], never));
+  const error = await failure(
+    clientOf(url, { answerTimeoutMs: 200 }).stow([partOf(Buffer.from('x'))], never),
+  );
   expect(error).toMatchObject({ name: 'PacsUnavailable', kind: 'unreachable', staleConnection: false });
   expect(error.retryAfterSeconds).toBeGreaterThan(0);
 });
+
+it('gives a PACS longer to answer what it stores than it may be silent meanwhile', async () => {
+  const { url } = await pacs(async (request, response) => {
+    await text(request);
+    setTimeout(() => response.end('{}'), request.method === 'POST' ? 500 : 5000);
+  });
+  const client = clientOf(url, { timeoutMs: 150, answerTimeoutMs: 5000 });
+  expect(await client.stow([partOf(Buffer.from('x'))], never)).toMatchObject({ status: 200 });
+  const error = await failure(client.queryInstances('1.2', [], never));
+  expect(error.message).toMatch(/nothing was heard for 0\.15 s \(PACS_TIMEOUT_SECONDS\)/);
+});
+
+it('names the variable by which a PACS that is slow to answer gets more time', async () => {
+  const { url } = await pacs(() => {});
+  const client = clientOf(url, { answerTimeoutMs: 150 });
+  const error = await failure(client.stow([partOf(Buffer.from('x'))], never));
+  expect(error.message).toMatch(/no answer came within 0\.15 s \(PACS_ANSWER_TIMEOUT_SECONDS\)/);
+});
+
+it('gives up on a PACS that takes no more of a request, however long it may take to answer', async () => {
+  const { url } = await pacs(() => {});
+  const client = clientOf(url, { timeoutMs: 200, answerTimeoutMs: 60_000 });
+  const error = await failure(client.stow([endlessPart(1024 ** 3)], never));
+  expect(error).toMatchObject({ kind: 'unreachable', staleConnection: false });
+  expect(error.message).toMatch(/nothing was taken for 0\.2 s \(PACS_TIMEOUT_SECONDS\)/);
+  expect(error.retryAfterSeconds).toBeGreaterThan(0);
+});
+
+it('does not take a storage that is slow to read for a PACS that takes nothing', async () => {
+  const { url } = await pacs(async (request, response) => {
+    await text(request);
+    response.end('{}');
+  });
+  const bytes = Buffer.from('slowly');
+  const slow: StowPart = {
+    ...partOf(bytes),
+    async *open() {
+      yield bytes.subarray(0, 1);
+      await new Promise((done) => setTimeout(done, 500));
+      yield bytes.subarray(1);
+    },
+  };
+  expect(await clientOf(url, { timeoutMs: 100 }).stow([slow], never)).toMatchObject({ status: 200 });
+});
+
+it('gives up on an answer that stops in the middle', async () => {
+  const { url } = await pacs((_request, response) => {
+    response.write('[');
+  });
+  const error = await failure(clientOf(url, { timeoutMs: 150 }).queryInstances('1.2', [], never));
+  expect(error).toMatchObject({ kind: 'unreachable' });
+  expect(error.message).toMatch(/nothing was heard/);
+});
+
+it.each([200, 202, 204, 400, 409])(
+  'hands out the body of an answer %i, whatever its type',
+  async (status) => {
+    const body = status === 204 ? '' : '{"00081199":{"vr":"SQ"}}';
+    const { url } = await pacs(async (request, response) => {
+      await text(request);
+      response.writeHead(status).end(body);
+    });
+    const reply = await clientOf(url).stow([partOf(Buffer.from('x'))], never);
+    expect(reply).toMatchObject({ status, body });
+  },
+);
 
 it('reports a connection that is dropped in the middle of the body', async () => {
   const { url } = await pacs((request) => {

@@ -1,8 +1,10 @@
 import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { Config, PacsAuth } from '@relaypacs/core/config.js';
+import type { PacsConfig } from '@relaypacs/core/config.js';
+import { readText } from './answer-text.js';
 import { uidValue } from './dicom-json.js';
-import { exchange, openAgent } from './http-exchange.js';
+import { type Exchange, exchange, openAgent, PACS, type Timeouts } from './http-exchange.js';
 import { boundaryOf, firstPart, MalformedMultipart, type StowPart, stowBody } from './multipart.js';
+import type { PacsAccess } from './pacs-access.js';
 import { PacsUnavailable, retryAfterSeconds, unavailableKind } from './pacs-unavailable.js';
 
 const DICOM_JSON = 'application/dicom+json';
@@ -26,31 +28,40 @@ export type HeldInstances = ReadonlyMap<string, string | undefined>;
 /** Talks to one PACS by DICOMweb (PS3.18) over kept-alive connections; to be closed. */
 export class DicomwebClient {
   private readonly root: string;
-  private readonly auth: OutgoingHttpHeaders;
+  private readonly headers: Readonly<Record<string, string>>;
+  private readonly access: PacsAccess;
   private readonly agent: Agent;
-  private readonly timeoutMs: number;
+  private readonly timeouts: Timeouts & { answerMs: number };
 
-  constructor(pacs: NonNullable<Config['pacs']>) {
+  /** @param access - what is kept for this PACS beyond one client: its tokens and certificates */
+  constructor(pacs: PacsConfig, access: PacsAccess) {
     this.root = pacs.url.replace(/\/+$/, '');
-    this.auth = authorization(pacs.auth);
-    this.agent = openAgent(new URL(this.root).protocol);
-    this.timeoutMs = pacs.timeoutMs;
+    this.headers = pacs.headers;
+    this.access = access;
+    this.agent = openAgent(new URL(this.root).protocol, access.secureContext);
+    this.timeouts = {
+      connectMs: pacs.connectTimeoutMs,
+      silenceMs: pacs.timeoutMs,
+      answerMs: pacs.answerTimeoutMs,
+    };
   }
 
   /**
    * Sends instances in one STOW-RS request, streamed.
    *
-   * @throws PacsUnavailable when no complete answer came: what was stored is then unknown
+   * @throws PacsUnavailable when no complete answer came, or the access token was refused: what was stored is then
+   * unknown
    * @throws StoredBytesDamaged when a part is not what was accepted; the request was broken off inside that part
    */
   async stow(parts: readonly StowPart[], signal: AbortSignal): Promise<StowReply> {
     const body = stowBody(parts);
-    const headers = { ...this.auth, Accept: DICOM_JSON, 'Content-Type': body.contentType };
-    const url = new URL(`${this.root}/studies`);
-    return exchange({ ...this.connection(signal), method: 'POST', url, headers, body }, async (response) => ({
+    const path = '/studies';
+    const headers = { Accept: DICOM_JSON, 'Content-Type': body.contentType };
+    const { timeouts } = this;
+    return this.ask({ method: 'POST', path, headers, body, timeouts, signal }, true, async (response) => ({
       status: response.statusCode ?? 0,
       retryAfterSeconds: retryAfterSeconds(response.headers['retry-after']),
-      body: await readText(response),
+      body: await readText(response, MOST_ANSWER_BYTES),
     }));
   }
 
@@ -107,7 +118,7 @@ export class DicomwebClient {
     return this.get(path, accept, signal, async (response) => {
       const status = response.statusCode ?? 0;
       if (status !== 200) {
-        await readText(response);
+        await readText(response, MOST_ANSWER_BYTES);
         if (status === 429 || status === 503) throw unavailable(response, 'WADO-RS');
         return undefined;
       }
@@ -126,41 +137,67 @@ export class DicomwebClient {
     this.agent.destroy();
   }
 
-  private connection(signal: AbortSignal) {
-    return { agent: this.agent, timeoutMs: this.timeoutMs, signal };
-  }
-
-  /** A GET may be repeated at once where a kept connection was found closed. */
+  /** A GET may be repeated at once where a kept connection was found closed, or the access token had run out. */
   private async get<T>(
     path: string,
     accept: string,
     signal: AbortSignal,
     read: (response: IncomingMessage) => Promise<T>,
   ): Promise<T> {
-    const url = new URL(this.root + path);
-    const headers = { ...this.auth, Accept: accept };
-    const ask = () => exchange({ ...this.connection(signal), method: 'GET', url, headers }, read);
+    const { connectMs, silenceMs } = this.timeouts;
+    const headers = { Accept: accept };
+    const question = { method: 'GET' as const, path, headers, timeouts: { connectMs, silenceMs }, signal };
+    const ask = async (mayRenew: boolean) => {
+      try {
+        return await this.ask(question, mayRenew, read);
+      } catch (error) {
+        if (!(error instanceof PacsUnavailable && error.staleConnection)) throw error;
+        return this.ask(question, mayRenew, read);
+      }
+    };
     try {
-      return await ask();
+      return await ask(true);
     } catch (error) {
-      if (error instanceof PacsUnavailable && error.staleConnection) return ask();
+      if (error instanceof PacsUnavailable && error.staleToken) return ask(false);
       throw error;
     }
   }
+
+  /**
+   * @param mayRenew - a 401 may be the end of the access token and is then thrown, as one that is worth a repetition;
+   * otherwise it is an answer like others
+   */
+  private async ask<T>(
+    { path, ...question }: Omit<Exchange, 'url' | 'agent' | 'peer'> & { path: string },
+    mayRenew: boolean,
+    read: (response: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
+    const { agent, access } = this;
+    const url = new URL(this.root + path);
+    const authorization = await access.authorization.header(question.signal);
+    const headers: OutgoingHttpHeaders = { ...this.headers, ...question.headers };
+    // Not even an empty one where there is none: the unsecured dcm4chee answers 403 to any Authorization.
+    if (authorization !== undefined) headers.Authorization = authorization;
+    return exchange({ ...question, url, headers, agent, peer: PACS }, async (response) => {
+      const expired = response.statusCode === 401 && authorization !== undefined && mayRenew;
+      if (!expired || !access.authorization.refused(authorization)) return read(response);
+      // The status says it all; with a body it did not want to read, the PACS may have closed the connection already.
+      await readText(response, MOST_ANSWER_BYTES).catch(() => {});
+      throw new PacsUnavailable('denied', `The PACS refuses the access token (${SIGN_IN_SETTINGS})`, {
+        status: 401,
+        staleToken: true,
+      });
+    });
+  }
 }
 
-/** `none` sends no header at all: the unsecured dcm4chee answers 403 to any Authorization. */
-function authorization(auth: PacsAuth): OutgoingHttpHeaders {
-  if (auth.mode === 'none') return {};
-  if (auth.mode === 'bearer') return { Authorization: `Bearer ${auth.token}` };
-  const credentials = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
-  return { Authorization: `Basic ${credentials}` };
-}
+/** What decides whether the PACS takes a token that the token endpoint gave. */
+const SIGN_IN_SETTINGS = 'PACS_OIDC_SCOPE, PACS_OIDC_AUDIENCE, or what the client may do there';
 
 /** 204, an empty list and (in some archives) 404 all say that the study is not there. */
 async function readQueryPage(response: IncomingMessage): Promise<unknown[]> {
   const status = response.statusCode ?? 0;
-  const text = await readText(response);
+  const text = await readText(response, MOST_ANSWER_BYTES);
   if (status === 204 || status === 404) return [];
   if (status !== 200 && status !== 206) throw unavailable(response, 'QIDO-RS');
   try {
@@ -184,20 +221,4 @@ function unavailable(response: IncomingMessage, service: string): PacsUnavailabl
       ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
     },
   );
-}
-
-async function readText(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MOST_ANSWER_BYTES) {
-      throw new PacsUnavailable(
-        'misconfigured',
-        'The answer is larger than any answer to this question can be',
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

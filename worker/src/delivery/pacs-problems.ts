@@ -156,7 +156,7 @@ export function waitingProblem(kind: UnavailableKind): UploadProblem | undefined
     return {
       code: 'PACS_MISCONFIGURED',
       title: 'The PACS does not answer as expected',
-      detail: `What answers at the address of the PACS does not take studies; the address may be wrong. ${kept} ${tell}`,
+      detail: `What answers at the address of the PACS does not take studies, or cannot show that it is the PACS; the settings of RelayPACS for it may be wrong. ${kept} ${tell}`,
     };
   }
   if (kind === 'not-configured') {

@@ -4,19 +4,33 @@
  */
 export type UnavailableKind = 'unreachable' | 'busy' | 'denied' | 'misconfigured' | 'not-configured';
 
-/** Nothing is wrong with the study: it waits for the PACS. The message is for the log and names no patient. */
+/**
+ * Nothing is wrong with the study: it waits for the PACS. The message is for the log, that is for the operator; it
+ * names no patient and holds no secret.
+ */
 export class PacsUnavailable extends Error {
   readonly kind: UnavailableKind;
   /** Seconds the PACS asked us to wait (Retry-After), or that are wise. */
   readonly retryAfterSeconds: number | undefined;
   readonly status: number | undefined;
-  /** A kept-alive connection turned out to be closed: worth another try at once, after asking what arrived. */
+  /** A kept-alive connection turned out to be closed. */
   readonly staleConnection: boolean;
+  /** The PACS no longer took the access token, and the next request will bear another. */
+  readonly staleToken: boolean;
+  /** It is the token endpoint that is meant: the PACS was not even asked. */
+  readonly notAsked: boolean;
 
   constructor(
     kind: UnavailableKind,
     message: string,
-    more: { retryAfterSeconds?: number; status?: number; staleConnection?: boolean; cause?: unknown } = {},
+    more: {
+      retryAfterSeconds?: number;
+      status?: number;
+      staleConnection?: boolean;
+      staleToken?: boolean;
+      notAsked?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: more.cause });
     this.name = 'PacsUnavailable';
@@ -24,11 +38,18 @@ export class PacsUnavailable extends Error {
     this.retryAfterSeconds = more.retryAfterSeconds;
     this.status = more.status;
     this.staleConnection = more.staleConnection ?? false;
+    this.staleToken = more.staleToken ?? false;
+    this.notAsked = more.notAsked ?? false;
+  }
+
+  /** Worth another try at once; where something was sent, after asking what of it arrived. */
+  get worthRepeating(): boolean {
+    return this.staleConnection || this.staleToken;
   }
 
   /** The PACS was there and broke down over this request: 500, or the connection ended in the middle. */
   get brokeDown(): boolean {
-    return this.kind === 'unreachable' || this.status === 500;
+    return !this.notAsked && (this.kind === 'unreachable' || this.status === 500);
   }
 }
 

@@ -44,7 +44,7 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   } catch (error) {
     if (error instanceof StoredBytesDamaged) return withoutDamaged(run, batch, error.sopInstanceUid);
     if (!(error instanceof PacsUnavailable)) throw error;
-    if (error.staleConnection && !repeated) return sendBatch(run, await notHeld(run, batch), true);
+    if (error.worthRepeating && !repeated) return sendBatch(run, await notHeld(run, batch), true);
     return brokenOff(run, batch, error);
   }
   await settleReply(run, batch, reply);
