@@ -218,6 +218,8 @@ export const InstanceCountsSchema = z.object({
   failed: z.int(),
   /** The PACS held the same bytes already, so they were not sent again. */
   alreadyThere: z.int(),
+  /** Of the total: documents made of the clinical history, which are no images. */
+  documents: z.int(),
 });
 export type InstanceCounts = z.infer<typeof InstanceCountsSchema>;
 
@@ -270,6 +272,8 @@ export const UploadSummarySchema = z.object({
   /** Files, and files in archives, that nobody means to send. */
   filesIgnored: z.int(),
   instances: InstanceCountsSchema,
+  /** Doubts about the upload and its studies; each stands in the details. Mere notices do not count. */
+  warningCount: z.int(),
   problem: UploadProblemSchema.nullable(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),

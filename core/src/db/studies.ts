@@ -128,6 +128,7 @@ export const NO_INSTANCES: InstanceCounts = {
   verified: 0,
   failed: 0,
   alreadyThere: 0,
+  documents: 0,
 };
 
 /** How far the instances of each study are; a study without instances has no entry. */
@@ -135,16 +136,18 @@ export async function countInstances(
   db: Queryable,
   studyIds: readonly string[],
 ): Promise<Map<string, InstanceCounts>> {
-  const rows: Array<InstanceCounts & { studyId: string }> = await db('instances')
-    .whereIn('studyId', [...studyIds])
-    .groupBy('studyId')
+  const rows: Array<InstanceCounts & { studyId: string }> = await db('instances as i')
+    .join('uploadFiles as f', 'f.id', 'i.uploadFileId')
+    .whereIn('i.studyId', [...studyIds])
+    .groupBy('i.studyId')
     .select(
-      'studyId',
+      'i.studyId',
       db.raw('count(*) AS total'),
-      db.raw(`count(*) FILTER (WHERE status IN ('stored', 'warning', 'verified')) AS stored`),
-      db.raw(`count(*) FILTER (WHERE status = 'verified') AS verified`),
-      db.raw(`count(*) FILTER (WHERE status = 'failed') AS failed`),
-      db.raw(`count(*) FILTER (WHERE already_there) AS already_there`),
+      db.raw(`count(*) FILTER (WHERE i.status IN ('stored', 'warning', 'verified')) AS stored`),
+      db.raw(`count(*) FILTER (WHERE i.status = 'verified') AS verified`),
+      db.raw(`count(*) FILTER (WHERE i.status = 'failed') AS failed`),
+      db.raw(`count(*) FILTER (WHERE i.already_there) AS already_there`),
+      db.raw(`count(*) FILTER (WHERE f.is_derived AND i.modality IN ('DOC', 'SR')) AS documents`),
     );
   return new Map(rows.map(({ studyId, ...counts }) => [studyId, counts]));
 }

@@ -7,6 +7,7 @@ import {
   type UploadFile,
   type UploadProblem,
   type UploadSummary,
+  type Warning,
 } from '@relaypacs/core/contract/uploads.js';
 import { readArchiveContents } from '@relaypacs/core/db/archive-entries.js';
 import { listAuditEvents } from '@relaypacs/core/db/audit-events.js';
@@ -27,6 +28,9 @@ import {
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 
+/** Unlike what merely tells what happened. */
+const isDoubt = ({ code }: Warning) => code !== 'SENT_BEFORE';
+
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 
 function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
@@ -37,6 +41,7 @@ function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
     sum.verified += each.verified;
     sum.failed += each.failed;
     sum.alreadyThere += each.alreadyThere;
+    sum.documents += each.documents;
   }
   return sum;
 }
@@ -125,6 +130,7 @@ function presentSummary(
     filesRejected: files?.rejected ?? 0,
     filesIgnored: files?.ignored ?? 0,
     instances: addCounts(studies.map((study) => progress.counts.get(study.id) ?? NO_INSTANCES)),
+    warningCount: [row, ...studies].flatMap(({ warnings }) => warnings).filter(isDoubt).length,
     problem: problemOf(row, studies, progress),
     createdAt: row.createdAt.toISOString(),
     updatedAt: row.updatedAt.toISOString(),

@@ -82,7 +82,7 @@ describe('the sorting into studies', () => {
       {
         code: 'SENT_BEFORE',
         message:
-          '1 of 2 images of this study were sent before, on 2026-03-04. What the PACS still has is not sent again.',
+          'Of the 2 images of this study in this upload, 1 was sent before, on 2026-03-04. What the PACS still has is not sent again.',
       },
     ]);
   });
@@ -104,7 +104,11 @@ describe('the sorting into studies', () => {
     ]);
     const known = { studyInstanceUid, patientName: 'Roe, Mary', patientId: '2', patientBirthDate: null };
     const alone = await subjects(makeSlice(jane));
-    expect(groupStudies(alone, { instances: [], patients: [known] }).studies).toEqual([]);
+    const { studies: none, warnings: told } = groupStudies(alone, { instances: [], patients: [known] });
+    expect(none).toEqual([]);
+    expect(alone[0]?.examined.problem?.code).toBe('STUDY_OF_ANOTHER_PATIENT');
+    // Who the other patient is, may be another sender's to know.
+    expect(JSON.stringify([told, alone[0]?.examined.problem])).not.toMatch(/Roe|Mary/);
   });
 
   it('leaves refused files out, and keeps values that the database cannot hold out of it', async () => {

@@ -7,12 +7,19 @@ import { formatPersonName } from '@relaypacs/core/dicom/person-name.js';
 import { mixedPatients } from '@relaypacs/core/studies/patients.js';
 import { toStoredPieces } from '../contents/source-pieces.js';
 import { type DeliverableObject, refuse, type Subject } from './examined.js';
-import { CONFLICTING_COPY, CONFLICTING_INSTANCE, MIXED_PATIENTS } from './intake-problems.js';
+import {
+  CONFLICTING_COPY,
+  CONFLICTING_INSTANCE,
+  MIXED_PATIENTS,
+  STUDY_OF_ANOTHER_PATIENT,
+} from './intake-problems.js';
 
 /** An object of a study, and the stored file it is in. */
 export interface StudyMember {
   fileId: string;
   object: DeliverableObject;
+  /** Made of the clinical history: it says nothing of what the study was taken with. */
+  isNote?: true;
 }
 
 /** One study as it will be delivered. */
@@ -51,7 +58,11 @@ export function groupStudies(
   const warnings: Warning[] = [];
   for (const [studyInstanceUid, members] of groups) {
     const found = members.flatMap(({ examined }) => examined.object?.attributes ?? []);
-    const patients = patientsOfStudy(studyInstanceUid, found, earlier.patients);
+    const patients = mixedPatients(found);
+    if (!patients && isOfAnotherPatient(studyInstanceUid, found, earlier.patients)) {
+      for (const { examined } of members) refuse(examined, STUDY_OF_ANOTHER_PATIENT);
+      continue;
+    }
     if (patients) {
       for (const { examined } of members) refuse(examined, MIXED_PATIENTS);
       warnings.push({
@@ -101,12 +112,12 @@ function refuseConflicts(subjects: readonly Subject[], earlier: readonly Earlier
   }
 }
 
-/** Labels of the patients when they certainly are several, those the PACS has the study of included. */
-export function patientsOfStudy(
+/** Whether the PACS got this study for somebody else. Who that is, is nobody's business who did not send it. */
+export function isOfAnotherPatient(
   studyInstanceUid: string,
   found: readonly StudyAttributes[],
   known: readonly KnownPatient[],
-): string[] | undefined {
+): boolean {
   const before = known
     .filter((patient) => patient.studyInstanceUid === studyInstanceUid)
     .map(({ patientName, patientId, patientBirthDate }) => ({
@@ -114,7 +125,7 @@ export function patientsOfStudy(
       patientId: patientId ?? undefined,
       patientBirthDate: patientBirthDate ?? undefined,
     }));
-  return mixedPatients([...before, ...found]);
+  return mixedPatients([...before, ...found]) !== undefined;
 }
 
 /** How much of a study went to the PACS by another upload. */
@@ -129,8 +140,8 @@ function sentBefore(members: readonly StudyMember[], earlier: readonly EarlierIn
   const when = new Date(Math.max(...times.map(Number))).toISOString().slice(0, 10);
   const which =
     times.length === members.length
-      ? 'All images of this study were'
-      : `${times.length} of ${members.length} images of this study were`;
+      ? 'What this upload holds of this study was'
+      : `Of the ${members.length} images of this study in this upload, ${times.length} ${times.length === 1 ? 'was' : 'were'}`;
   return [
     {
       code: 'SENT_BEFORE',
@@ -159,7 +170,9 @@ export function toRows(
 ): { study: NewStudy; instances: NewInstance[] } {
   const studyId = newId();
   const instances = members.flatMap((member) => newInstance(studyId, member) ?? []);
-  const modalities = instances.flatMap(({ modality }) => (modality === null ? [] : [modality]));
+  const modalities = members.flatMap(({ object, isNote }) =>
+    isNote ? [] : (clean(object.attributes.modality) ?? []),
+  );
   const study: NewStudy = {
     id: studyId,
     uploadId,
@@ -173,7 +186,9 @@ export function toRows(
     studyDescription: clean(attributes.studyDescription),
     accessionNumber: clean(attributes.accessionNumber),
     modalities: [...new Set(modalities)].sort(),
-    seriesCount: new Set(instances.map(({ seriesInstanceUid }) => seriesInstanceUid)).size,
+    seriesCount: new Set(
+      members.flatMap(({ object, isNote }) => (isNote ? [] : (object.attributes.seriesInstanceUid ?? []))),
+    ).size,
     warnings,
   };
   return { study, instances };

@@ -30,10 +30,17 @@ export const MIXED_PATIENTS: UploadProblem = {
 };
 
 export const STUDY_OF_ANOTHER_PATIENT: UploadProblem = {
-  code: 'MIXED_PATIENTS',
-  title: 'Different patients in one study',
+  code: 'STUDY_OF_ANOTHER_PATIENT',
+  title: 'The PACS has this study for another patient',
   detail:
-    'The PACS has the study you named for another patient, so the picture was not added to it. Check the study and the patient you entered, and send the picture again.',
+    'A study with this identifier went to the PACS before, for another patient, so this file was not sent: the two would be mixed up. Check the patient and the study, or ask whoever exported it which is right.',
+};
+
+export const PICTURE_OF_NOBODY: UploadProblem = {
+  code: 'PATIENT_UNKNOWN',
+  title: 'Nobody said whose picture this is',
+  detail:
+    'A picture does not say whose it is, and no patient was entered, so it was not sent: nobody would find it in the PACS. Send it again with the name of the patient.',
 };
 
 export const HEIC: UploadProblem = {

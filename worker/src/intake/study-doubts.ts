@@ -3,8 +3,9 @@ import type { Warning } from '@relaypacs/core/contract/uploads.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import { fewerFilesThanAnnounced, findGaps } from '@relaypacs/core/studies/completeness.js';
 import { instanceFacts } from '@relaypacs/core/studies/instance-facts.js';
-import { patientsOf } from '@relaypacs/core/studies/patients.js';
+import { mixedPatients, patientsOf } from '@relaypacs/core/studies/patients.js';
 import { reconcile } from '@relaypacs/core/studies/reconciliation.js';
+import { isOfAnnouncedPatient } from './announced-patient.js';
 import type { CheckedFile, Subject } from './examined.js';
 import type { StudyDraft } from './group-studies.js';
 
@@ -24,6 +25,7 @@ const DOUBT_KINDS: Readonly<Record<string, DoubtKind>> = {
   STUDY_DATE_MISMATCH: 'mismatch',
   MODALITY_MISMATCH: 'mismatch',
   STUDY_UID_MISMATCH: 'mismatch',
+  SEVERAL_PATIENTS: 'mismatch',
 };
 
 /** Adds to each study what seems to be missing of it, and where its headers differ from what the sender entered. */
@@ -33,7 +35,10 @@ export function addStudyDoubts(
   subjects: readonly Subject[],
 ): void {
   const listed = subjects.flatMap(({ examined }) => examined.dicomdir?.files ?? []);
+  // With several studies what was entered is about those of its patient; the others are compared only if there is none.
+  const meant = studies.filter((study) => isOfAnnouncedPatient(upload, study));
   for (const study of studies) {
+    const isMeant = meant.length === 0 || meant.includes(study);
     const found = study.members.map(({ object }) => object.attributes);
     study.warnings.push(
       ...findGaps(
@@ -41,12 +46,18 @@ export function addStudyDoubts(
         { dicomdir: listed },
       ).map(plain),
       ...patientsOf(found).warnings.map(plain),
-      ...reconcile(announcedOf(upload), {
-        ...study.attributes,
-        modalities: found.flatMap(({ modality }) => modality ?? []),
-      }).map(plain),
+      ...(isMeant ? contradictions(upload, study, studies.length) : []),
     );
   }
+}
+
+/** Where the headers of a study differ from what was entered. */
+function contradictions(upload: UploadRow, { attributes, members }: StudyDraft, studies: number): Warning[] {
+  const { studyInstanceUid, ...announced } = announcedOf(upload);
+  const modalities = members.flatMap(({ object }) => object.attributes.modality ?? []);
+  // One identifier was entered: of several studies all but one have another.
+  const entered = studies > 1 ? announced : { studyInstanceUid, ...announced };
+  return reconcile(entered, { ...attributes, modalities }).map(plain);
 }
 
 /** Doubts about the upload as a whole. */
@@ -54,8 +65,16 @@ export function uploadDoubts(
   upload: UploadRow,
   files: readonly CheckedFile[],
   subjects: readonly Subject[],
+  studies: readonly StudyDraft[],
 ): Warning[] {
   const warnings: Warning[] = [];
+  const patients = mixedPatients(studies.map(({ attributes }) => attributes));
+  if (patients) {
+    warnings.push({
+      code: 'SEVERAL_PATIENTS',
+      message: `This upload holds studies of ${patients.length} patients: ${patients.join('; ')}.`,
+    });
+  }
   const fewer = fewerFilesThanAnnounced({ announcedFiles: upload.fileCount, receivedFiles: files.length });
   if (fewer) warnings.push(plain(fewer));
   const refused = subjects.filter(({ examined }) => examined.status === 'rejected').length;

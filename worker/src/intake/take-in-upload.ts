@@ -112,7 +112,7 @@ async function judge(
     files: checked,
     studies,
     derived: wrapped.files,
-    warnings: [...warnings, ...uploadDoubts(upload, checked, subjects), ...wrapped.warnings],
+    warnings: [...warnings, ...uploadDoubts(upload, checked, subjects, studies), ...wrapped.warnings],
   };
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '@relaypacs/core/config.js';
-import type { Warning } from '@relaypacs/core/contract/uploads.js';
+import { UNNAMED_PATIENT, type UploadProblem, type Warning } from '@relaypacs/core/contract/uploads.js';
 import type { DerivedFile } from '@relaypacs/core/db/derived-files.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import type { KnownPatient } from '@relaypacs/core/db/studies.js';
@@ -11,7 +11,6 @@ import { scanDicom } from '@relaypacs/core/dicom/scan.js';
 import { bytesSource } from '@relaypacs/core/dicom/source.js';
 import type { ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
 import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
-import { reconcile } from '@relaypacs/core/studies/reconciliation.js';
 import { openStoredContent } from '../contents/stored-content.js';
 import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import type { ClinicalNote } from '../wrapping/clinical-note.js';
@@ -21,10 +20,11 @@ import { MAX_IMAGE_FILE_BYTES } from '../wrapping/prepared-image.js';
 import type { WrapContext } from '../wrapping/wrap-context.js';
 import { wrapImage } from '../wrapping/wrap-image.js';
 import type { WrappedObject } from '../wrapping/wrapped-object.js';
+import { isOfAnnouncedPatient } from './announced-patient.js';
 import { derivedUid } from './derived-uid.js';
 import { ignored, refuse, type Subject } from './examined.js';
-import { patientsOfStudy, type StudyDraft } from './group-studies.js';
-import { IMAGE_BESIDE_STUDY, STUDY_OF_ANOTHER_PATIENT } from './intake-problems.js';
+import { isOfAnotherPatient, type StudyDraft, type StudyMember } from './group-studies.js';
+import { IMAGE_BESIDE_STUDY, PICTURE_OF_NOBODY, STUDY_OF_ANOTHER_PATIENT } from './intake-problems.js';
 
 /** Far from the numbers devices give: wrapped objects stand behind the images of a study. */
 const SERIES = { camera: 9001, screen: 9002, pdf: 9101, sr: 9102 } as const;
@@ -74,8 +74,9 @@ export async function wrapObjects(
   if (pictures.length > 0) {
     const study = studyForPictures(sent.upload, studies);
     const isNew = !studies.includes(study);
-    if (isNew && patientsOfStudy(study.studyInstanceUid, [study.attributes], deps.patients)) {
-      for (const { examined } of pictures) refuse(examined, STUDY_OF_ANOTHER_PATIENT);
+    const obstacle = isNew ? obstacleTo(sent.upload, study, deps.patients) : undefined;
+    if (obstacle) {
+      for (const { examined } of pictures) refuse(examined, obstacle);
     } else {
       for (const [index, picture] of pictures.entries()) {
         deps.signal.throwIfAborted();
@@ -112,6 +113,16 @@ function studyForPictures(upload: UploadRow, studies: readonly StudyDraft[]): St
   return only ?? newStudy(upload, derivedUid(upload.id, 'study', 'pictures'));
 }
 
+/** Why pictures cannot make up a study by themselves. */
+function obstacleTo(
+  upload: UploadRow,
+  { studyInstanceUid, attributes }: StudyDraft,
+  patients: readonly KnownPatient[],
+): UploadProblem | undefined {
+  if (upload.patientName === UNNAMED_PATIENT && upload.patientId === null) return PICTURE_OF_NOBODY;
+  return isOfAnotherPatient(studyInstanceUid, [attributes], patients) ? STUDY_OF_ANOTHER_PATIENT : undefined;
+}
+
 function newStudy(upload: UploadRow, studyInstanceUid: string): StudyDraft {
   return { studyInstanceUid, attributes: announcedAttributes(upload), members: [], warnings: [] };
 }
@@ -126,18 +137,6 @@ function announcedAttributes(upload: UploadRow): StudyAttributes {
     studyDescription: upload.studyDescription,
   };
   return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== null));
-}
-
-const PATIENT_CODES = new Set(['PATIENT_NAME_MISMATCH', 'PATIENT_ID_MISMATCH', 'BIRTH_DATE_MISMATCH']);
-
-function isOfAnnouncedPatient(upload: UploadRow, { attributes }: StudyDraft): boolean {
-  const { patientName, patientId, patientBirthDate } = upload;
-  const announced = {
-    patientName,
-    ...(patientId === null ? {} : { patientId }),
-    ...(patientBirthDate === null ? {} : { patientBirthDate }),
-  };
-  return !reconcile(announced, { ...attributes, modalities: [] }).some(({ code }) => PATIENT_CODES.has(code));
 }
 
 async function wrapPicture(
@@ -231,7 +230,7 @@ async function addNote(
       kind === 'pdf'
         ? buildNotePdfObject(note, await renderNotePdf(note), context)
         : buildNoteSrObject(note, context);
-    await keep(deps, upload, study, object, `clinical-history-${kind}.dcm`, wrapped);
+    await keep(deps, upload, study, object, `clinical-history-${kind}.dcm`, wrapped, { isNote: true });
   }
 }
 
@@ -268,6 +267,7 @@ async function keep(
   object: WrappedObject,
   filename: string,
   wrapped: Wrapped,
+  role: Pick<StudyMember, 'isNote'> = {},
 ): Promise<void> {
   const { bytes, transferSyntaxUid } = object;
   const scan = await scanDicom(bytesSource(bytes));
@@ -287,6 +287,7 @@ async function keep(
     const size = bytes.length;
     wrapped.files.push({ id, uploadId: upload.id, filename, size, sha256, segments });
     study.members.push({
+      ...role,
       fileId: id,
       object: { attributes: scan.attributes, transferSyntaxUid, size, sha256, steps: [], pieces: undefined },
     });

@@ -108,6 +108,9 @@ class TaskThread {
     const limits = {
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
       env: {}, // No secret of the process is of use to a parser.
+      // What a parser prints may hold bytes of the file: it must not reach the log.
+      stdout: true,
+      stderr: true,
     };
     this.#worker = program.pathname.endsWith('.ts')
       ? new Worker(new URL('./thread-from-source.mjs', import.meta.url), {
@@ -116,6 +119,8 @@ class TaskThread {
           execArgv: ['--conditions=source'],
         })
       : new Worker(program, limits);
+    this.#worker.stdout.resume();
+    this.#worker.stderr.resume();
     this.#worker.on('message', (answer: TaskAnswer) => this.#settleWith(toOutcome(answer)));
     this.#worker.on('messageerror', (error) => this.#fail(new TaskFailed(error.message)));
     this.#worker.on('error', (error) => this.#fail(toTaskError(error)));

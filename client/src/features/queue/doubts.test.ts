@@ -19,7 +19,7 @@ function study(more: Partial<Study>): Study {
     seriesCount: 1,
     status: 'pending',
     waitingFor: null,
-    instances: { total: 60, stored: 0, verified: 0, failed: 0, alreadyThere: 0 },
+    instances: { total: 60, stored: 0, verified: 0, failed: 0, alreadyThere: 0, documents: 0 },
     problem: null,
     warnings: [],
     deliveredAt: null,

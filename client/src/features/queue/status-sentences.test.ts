@@ -8,7 +8,8 @@ const facts = {
   fileCount: 480,
   filesReceived: 480,
   filesRejected: 0,
-  instances: { total: 480, stored: 480, verified: 480, failed: 0, alreadyThere: 0 },
+  instances: { total: 480, stored: 480, verified: 480, failed: 0, alreadyThere: 0, documents: 0 },
+  warningCount: 0,
   problem: null,
   expiresAt: '2026-01-15T10:00:00.000Z',
 };
@@ -143,13 +144,17 @@ it('tells of the question to the sender, and of the second opening as what it is
 });
 
 it('does not say that nothing is left to do while warnings stand below', () => {
-  const warnings = [
-    { code: 'PATIENT_NAME_MISMATCH', message: 'The file says Doe^Jane, you entered Roe, Jane.' },
-  ];
   for (const status of ['delivering', 'delivered'] as const) {
-    expect(statusWords({ ...facts, status, warnings }).sentence).toMatch(
+    const doubted = { ...facts, status, warningCount: 2 };
+    expect(statusWords({ ...doubted, studies: [] }).sentence).toMatch(
       /confirmed.* Read the warnings below\.$/,
     );
-    expect(statusWords({ ...facts, status, warnings: [] }).sentence).toMatch(/nothing (left )?to do\.$/i);
+    // In a list, where they do not stand below.
+    expect(statusWords(doubted).sentence).toMatch(/confirmed.* Open the details to read the 2 warnings\.$/);
+    expect(statusWords({ ...facts, status }).sentence).toMatch(/nothing (left )?to do\.$/i);
   }
+  expect(statusWords({ ...facts, warningCount: 1 })).toMatchObject({
+    tone: 'caution',
+    label: 'Delivered, with warnings',
+  });
 });

@@ -1,6 +1,5 @@
 import type { UploadDetail, UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { count, formatMoment } from '../../ui/format.js';
-import { doubtsOf } from './doubts.js';
 
 /** How a status looks: the colour and sign that go with it. */
 export type Tone = 'moving' | 'waiting' | 'good' | 'caution' | 'bad' | 'over';
@@ -21,11 +20,12 @@ type StatusFacts = Pick<
   | 'filesReceived'
   | 'filesRejected'
   | 'instances'
+  | 'warningCount'
   | 'problem'
   | 'expiresAt'
 > &
-  // Told of one upload alone, not in lists.
-  Partial<Pick<UploadDetail, 'warnings' | 'studies'>>;
+  // Told on the page of one upload, where the details stand, and not in lists.
+  Partial<Pick<UploadDetail, 'studies'>>;
 
 const LABELS: Record<UploadStatus, string> = {
   created: 'Not started',
@@ -71,8 +71,10 @@ export function statusWords(
 ): StatusWords {
   const { status, fileCount, filesReceived, instances, problem } = upload;
   const label = LABELS[status];
-  const has = filesReceived === 1 ? 'has' : 'have';
-  const arrived = `${filesReceived} of ${count(fileCount, 'file')} ${has} arrived`;
+  const arrived =
+    fileCount === 1 && filesReceived === 0
+      ? 'Part of the file has arrived'
+      : `${filesReceived} of ${count(fileCount, 'file')} ${filesReceived === 1 ? 'has' : 'have'} arrived`;
   const until = formatMoment(upload.expiresAt);
   switch (status) {
     case 'created':
@@ -95,7 +97,7 @@ export function statusWords(
       return {
         tone: 'moving',
         label,
-        sentence: `All ${count(fileCount, 'file')} are safe here and will be checked next. Nothing to do: you can close this page.`,
+        sentence: `${fileCount === 1 ? 'The file is' : `All ${count(fileCount, 'file')} are`} safe here and will be checked next. Nothing to do: you can close this page.`,
       };
     case 'processing':
       if (waitsForSender(upload)) return doubtWords(sendingHere, isSender);
@@ -115,7 +117,7 @@ export function statusWords(
       return {
         tone: 'moving',
         label,
-        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. ${isDoubted(upload) ? READ_WARNINGS : 'Nothing to do.'}`,
+        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. ${upload.warningCount > 0 ? readWarnings(upload) : 'Nothing to do.'}`,
       };
     case 'delivered':
       return deliveredWords(upload);
@@ -179,20 +181,29 @@ export function alreadyThereWords(number: number): string {
   return number > 0 ? `${count(number, 'image')} ${number === 1 ? 'was' : 'were'} in the PACS already` : '';
 }
 
-const READ_WARNINGS = 'Read the warnings below.';
+function readWarnings({ studies, warningCount }: StatusFacts): string {
+  if (studies) return 'Read the warnings below.';
+  return `Open the details to read the ${warningCount === 1 ? 'warning' : `${warningCount} warnings`}.`;
+}
 
-function isDoubted({ warnings = [], studies = [] }: StatusFacts): boolean {
-  return doubtsOf({ warnings, studies }).length > 0;
+/** `2 of them the clinical history`; empty when nothing was made of it. */
+function documentWords({ documents }: StatusFacts['instances']): string {
+  return documents > 0 ? `${documents} of them the clinical history` : '';
 }
 
 function deliveredWords(upload: StatusFacts): StatusWords {
   const { instances, filesRejected, problem } = upload;
-  const alreadyThere = alreadyThereWords(instances.alreadyThere);
-  const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS${alreadyThere && ` (${alreadyThere})`}.`;
+  const more = [documentWords(instances), alreadyThereWords(instances.alreadyThere)]
+    .filter(Boolean)
+    .join('; ');
+  const confirmed = `Delivered, ${instances.verified} of ${instances.total} confirmed by the PACS${more && ` (${more})`}.`;
   const allConfirmed = instances.failed === 0 && instances.verified >= instances.total;
   if (filesRejected === 0 && allConfirmed && !problem) {
-    const rest = isDoubted(upload) ? READ_WARNINGS : 'Nothing left to do.';
-    return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} ${rest}` };
+    if (upload.warningCount === 0) {
+      return { tone: 'good', label: LABELS.delivered, sentence: `${confirmed} Nothing left to do.` };
+    }
+    const sentence = `${confirmed} ${readWarnings(upload)}`;
+    return { tone: 'caution', label: 'Delivered, with warnings', sentence };
   }
   const missing = [
     filesRejected > 0
@@ -203,7 +214,9 @@ function deliveredWords(upload: StatusFacts): StatusWords {
   const sentences = [confirmed];
   if (problem) sentences.push(problem.detail);
   if (missing.length > 0)
-    sentences.push(`But ${missing.join(' and ')}: open the details to see which and why.`);
+    sentences.push(
+      `But ${missing.join(' and ')}: ${upload.studies ? 'see below' : 'open the details to see'} which and why.`,
+    );
   else if (!allConfirmed) sentences.push('Not all images are confirmed: check in the PACS.');
   return {
     tone: 'caution',

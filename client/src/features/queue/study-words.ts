@@ -13,8 +13,9 @@ type StudyFacts = Pick<Study, 'seriesCount' | 'status' | 'waitingFor' | 'instanc
 
 /** `2 series, 60 images: delivered, 60 of 60 confirmed, 12 were in the PACS already` */
 export function studyWords({ seriesCount, status, waitingFor, instances }: StudyFacts): string {
-  const { total, verified, failed, alreadyThere } = instances;
-  const found = `${count(seriesCount, 'series', 'series')}, ${count(total, 'image')}`;
+  const { total, verified, failed, alreadyThere, documents } = instances;
+  const history = documents > 0 ? ' and the clinical history' : '';
+  const found = `${count(seriesCount, 'series', 'series')}, ${count(total - documents, 'image')}${history}`;
   const state = [
     waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[status],
     `${verified} of ${total} confirmed`,

@@ -44,17 +44,10 @@ export function PhotoCard({ study, errors }: PhotoCardProps) {
   );
 }
 
-/** DICOM modalities (PS3.3 §C.7.3.1.1.1) that are photographed, in plain words. */
+/** What the pictures are filed as; a photographed film is a picture, too, and no X-ray a computer could measure in. */
 const MODALITIES = [
-  ['XC', 'Photo (XC)'],
-  ['OT', 'Screenshot, scan or other (OT)'],
-  ['DX', 'X-ray film, photographed (DX)'],
-  ['US', 'Ultrasound (US)'],
-  ['ES', 'Endoscopy (ES)'],
-  ['OP', 'Eye (OP)'],
-  ['DMS', 'Skin, with a dermatoscope (DMS)'],
-  ['GM', 'Microscope (GM)'],
-  ['ECG', 'ECG on paper (ECG)'],
+  ['XC', 'Photo'],
+  ['OT', 'Screenshot, scan or other'],
 ] as const;
 
 const SEXES = [
