@@ -135,7 +135,7 @@ it('marks what it cannot print, and says where it can be read', async () => {
   const pdf = await renderNotePdf(noteWith({ text: 'Pain: 胸の痛み ok?' }));
   const { output } = await run('pdftotext', 'poppler-utils', pdf, ['-layout']);
   expect(output).toContain('Pain: ���� ok?');
-  expect(output.replace(/\s+/g, ' ')).toContain('The full text is in the text document beside this one.');
+  expect(output.replace(/\s+/g, ' ')).toContain('The full text is kept with the study in RelayPACS.');
 });
 
 it('keeps the longest words on the page, and names the patient on every page', async () => {

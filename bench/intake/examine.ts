@@ -25,6 +25,7 @@ async function examine(name: string, size: number): Promise<void> {
       uploadId: 'bench',
       studyInstanceUid: undefined,
       limits: DEFAULT_ARCHIVE_LIMITS,
+      spent: { entries: 0, bytes: 0, dicomdirs: 0 },
       signal: new AbortController().signal,
     },
     receivedRow(name, size),

@@ -16,7 +16,7 @@ import { type CheckedFile, type Examined, subjectsOf } from '../../worker/src/in
 import { groupStudies, toRows } from '../../worker/src/intake/group-studies.js';
 import { receivedRow } from '../../worker/src/intake/testing/received-files.js';
 import { IsolatedTasks } from '../../worker/src/isolation/isolated-tasks.js';
-import type { IsolatedTaskName } from '../../worker/src/isolation/task-thread.js';
+import type { IsolatedTaskName } from '../../worker/src/isolation/task-process.js';
 import { makeIntakeInput } from './fuzz-intake-inputs.js';
 
 /** What the process prints. */
@@ -135,6 +135,7 @@ async function run(seed: number, from: number, to: number): Promise<IntakeFuzzRe
     uploadId: 'upload',
     studyInstanceUid: undefined,
     limits: DEFAULT_ARCHIVE_LIMITS,
+    spent: { entries: 0, bytes: 0, dicomdirs: 0 },
     signal: new AbortController().signal,
   };
   const result: IntakeFuzzResult = {

@@ -182,7 +182,7 @@ export const ArchiveContentsSchema = z.object({
   accepted: z.int(),
   rejected: z.int(),
   ignored: z.int(),
-  /** Those that were refused first, then those with remarks, then those ignored; at most 500. */
+  /** Those that were refused first, then those with remarks, then those ignored; at most 500 of an upload. */
   entries: z.array(ArchiveEntrySchema),
 });
 export type ArchiveContents = z.infer<typeof ArchiveContentsSchema>;

@@ -8,23 +8,26 @@ export interface ArchiveEntryRow extends ArchiveEntry {
 }
 
 const ROWS_PER_INSERT = 500;
-/** Entries of one archive that are told; the counts are of all. */
+/** Entries of one upload that are told; the counts are of all. */
 const MOST_TOLD = 500;
 
-/** Replaces what is known of the contents of an archive. */
+/** Replaces what is known of the contents of an upload's archives. */
 export async function replaceArchiveEntries(
   trx: Queryable,
-  uploadFileId: string,
-  entries: readonly ArchiveEntry[],
+  uploadId: string,
+  entriesByFile: ReadonlyMap<string, readonly ArchiveEntry[]>,
 ): Promise<void> {
-  await trx<ArchiveEntryRow>('archiveEntries').where({ uploadFileId }).delete();
-  const rows = entries.map((entry, position) => ({
-    ...entry,
-    uploadFileId,
-    position,
-    problem: entry.problem ? JSON.stringify(entry.problem) : null,
-    findings: JSON.stringify(entry.findings),
-  }));
+  const files = trx('uploadFiles').where({ uploadId }).select('id');
+  await trx<ArchiveEntryRow>('archiveEntries').whereIn('uploadFileId', files).delete();
+  const rows = [...entriesByFile].flatMap(([uploadFileId, entries]) =>
+    entries.map((entry, position) => ({
+      ...entry,
+      uploadFileId,
+      position,
+      problem: entry.problem ? JSON.stringify(entry.problem) : null,
+      findings: JSON.stringify(entry.findings),
+    })),
+  );
   for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
     await trx('archiveEntries').insert(rows.slice(from, from + ROWS_PER_INSERT));
   }
@@ -35,6 +38,7 @@ export async function readArchiveContents(
   db: Queryable,
   fileIds: readonly string[],
 ): Promise<Map<string, ArchiveContents>> {
+  if (fileIds.length === 0) return new Map();
   const counts: Array<Omit<ArchiveContents, 'entries'> & { uploadFileId: string }> = await db(
     'archiveEntries',
   )
@@ -46,24 +50,18 @@ export async function readArchiveContents(
       db.raw(`count(*) FILTER (WHERE status = 'rejected') AS rejected`),
       db.raw(`count(*) FILTER (WHERE status = 'ignored') AS ignored`),
     );
-  const contents = new Map<string, ArchiveContents>();
-  for (const { uploadFileId, ...totals } of counts) {
-    const rows = await db<ArchiveEntryRow>('archiveEntries')
-      .where({ uploadFileId })
-      .where((notable) => notable.whereNot('status', 'accepted').orWhereRaw(`findings <> '[]'::jsonb`))
-      .orderByRaw(`array_position(ARRAY['rejected', 'accepted', 'ignored'], status), position`)
-      .limit(MOST_TOLD);
-    contents.set(uploadFileId, {
-      ...totals,
-      entries: rows.map(({ path, size, kind, status, problem, findings }) => ({
-        path,
-        size,
-        kind,
-        status,
-        ...(problem ? { problem } : {}),
-        findings,
-      })),
-    });
+  const contents = new Map(
+    counts.map(({ uploadFileId, ...totals }) => [uploadFileId, { ...totals, entries: [] as ArchiveEntry[] }]),
+  );
+  const rows = await db<ArchiveEntryRow>('archiveEntries')
+    .whereIn('uploadFileId', [...fileIds])
+    .where((notable) => notable.whereNot('status', 'accepted').orWhereRaw(`findings <> '[]'::jsonb`))
+    .orderByRaw(`array_position(ARRAY['rejected', 'accepted', 'ignored'], status), upload_file_id, position`)
+    .limit(MOST_TOLD);
+  for (const { uploadFileId, path, size, kind, status, problem, findings } of rows) {
+    contents
+      .get(uploadFileId)
+      ?.entries.push({ path, size, kind, status, ...(problem ? { problem } : {}), findings });
   }
   return contents;
 }

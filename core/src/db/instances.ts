@@ -91,6 +91,8 @@ export interface EarlierInstance {
   studyInstanceUid: string;
   /** When its study was taken in. */
   createdAt: Date;
+  /** Sent by the same account. */
+  isOwn: boolean;
 }
 
 const UIDS_PER_QUERY = 1000;
@@ -99,18 +101,25 @@ const UIDS_PER_QUERY = 1000;
 export async function findEarlierInstances(
   db: Queryable,
   sopInstanceUids: readonly string[],
-  exceptUploadId: string,
+  upload: { id: string; userId: string },
   since: Date,
 ): Promise<EarlierInstance[]> {
   const found: EarlierInstance[] = [];
   for (let from = 0; from < sopInstanceUids.length; from += UIDS_PER_QUERY) {
     const rows: EarlierInstance[] = await db('instances as i')
       .join('studies as s', 's.id', 'i.studyId')
+      .join('uploads as u', 'u.id', 's.uploadId')
       .whereIn('i.sopInstanceUid', sopInstanceUids.slice(from, from + UIDS_PER_QUERY))
       .where('i.status', 'verified')
       .where('s.createdAt', '>=', since)
-      .whereNot('s.uploadId', exceptUploadId)
-      .select('i.sopInstanceUid', 'i.sha256', 's.studyInstanceUid', 's.createdAt');
+      .whereNot('u.id', upload.id)
+      .select(
+        'i.sopInstanceUid',
+        'i.sha256',
+        's.studyInstanceUid',
+        's.createdAt',
+        db.raw('u.user_id = ? AS is_own', [upload.userId]),
+      );
     found.push(...rows);
   }
   return found;

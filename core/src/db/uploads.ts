@@ -1,5 +1,6 @@
 import type { DoubtPolicy, ServiceLevel, UploadProblem, UploadStatus, Warning } from '../contract/uploads.js';
 import { assertMayChange, isSettled, StatusChangeRefused } from '../domain/upload-status.js';
+import { intakeJob } from '../queue/jobs.js';
 import type { Actor } from './audit-events.js';
 import type { Queryable } from './database.js';
 import type { UnitOfWork } from './unit-of-work.js';
@@ -277,7 +278,12 @@ export async function recordUploadWarnings(
 }
 
 /** Stops an upload that was checked before its delivery: the sender has to say what is to become of it. */
-export async function waitForSender(unit: UnitOfWork, upload: UploadRow, actor: Actor): Promise<void> {
+export async function waitForSender(
+  unit: UnitOfWork,
+  upload: UploadRow,
+  actor: Actor,
+  codes: readonly string[],
+): Promise<void> {
   await unit
     .trx<UploadRow>('uploads')
     .where({ id: upload.id })
@@ -287,8 +293,18 @@ export async function waitForSender(unit: UnitOfWork, upload: UploadRow, actor: 
     action: 'upload.waiting_for_sender',
     objectType: 'upload',
     objectId: upload.id,
-    detail: {},
+    detail: { doubts: codes.join(' ') },
   });
+  announceUpload(unit, upload);
+}
+
+/** Sends an upload that waits for its sender back to the checks. */
+export async function examineAgain(unit: UnitOfWork, upload: UploadRow): Promise<void> {
+  await unit
+    .trx<UploadRow>('uploads')
+    .where({ id: upload.id })
+    .update({ waitingFor: null, updatedAt: new Date() });
+  unit.enqueue(intakeJob({ ...upload, nextAttemptAt: null }));
   announceUpload(unit, upload);
 }
 

@@ -3,7 +3,7 @@ import { recordAnnouncedDigests } from '@relaypacs/core/db/announced-digests.js'
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { isAsAnnounced, listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
-import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { examineAgain, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
@@ -90,6 +90,12 @@ export async function completeUpload(
       );
     }
     if (!isOnItsWay) assertAllArrived(upload, files, request.sendIncomplete ?? false);
+    if (upload.waitingFor === 'sender') {
+      await recordAnnouncedDigests(unit.trx, announced);
+      // Nothing of it has gone anywhere: it is checked anew, and the file that differs is refused.
+      if (!announced.every(isAsAnnounced)) await examineAgain(unit, upload);
+      return { upload, abandoned: [] };
+    }
     assertAsAnnounced(announced);
     await recordAnnouncedDigests(unit.trx, announced);
     if (isOnItsWay) return { upload, abandoned: [] };

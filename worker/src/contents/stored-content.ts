@@ -14,7 +14,13 @@ export async function openStoredContent(
   steps: readonly ContentStep[],
 ): Promise<Content> {
   const object = await files.open(fileId);
-  const content = openContent(object, steps, nodeInflate);
+  let content: Content;
+  try {
+    content = openContent(object, steps, nodeInflate);
+  } catch (error) {
+    await object.close();
+    throw error;
+  }
   return {
     size: content.size,
     read: (offset, length) => content.read(offset, length),

@@ -93,7 +93,8 @@ export class InstanceReader {
         },
       };
     } catch (error) {
-      this.inner.delete(key);
+      archive.users -= 1;
+      if (this.inner.get(key) === archive) this.inner.delete(key);
       throw error;
     }
   }

@@ -26,10 +26,26 @@ export async function sendInstances(
   instances: readonly InstanceRow[],
   firstAlone: boolean,
 ): Promise<void> {
-  const batches = planBatches(instances);
+  const batches = planBatches(inReadingOrder(instances));
   const first = firstAlone ? batches.splice(0, 1) : [];
   for (const batch of first) await sendBatch(run, batch);
   await inParallel(batches, REQUESTS_AT_ONCE, (batch) => sendBatch(run, batch));
+}
+
+/** What is packed twice can only be read forward: its instances go in the order of their bytes, others as they are. */
+function inReadingOrder(instances: readonly InstanceRow[]): readonly InstanceRow[] {
+  if (!instances.some(({ steps }) => (steps?.length ?? 0) > 1)) return instances;
+  const way = ({ uploadFileId, steps }: InstanceRow) => [
+    uploadFileId,
+    ...(steps ?? []).map(({ offset }) => offset),
+  ];
+  return [...instances].sort((a, b) => {
+    const [ours, theirs] = [way(a), way(b)];
+    const differs = ours.findIndex((part, i) => part !== theirs[i]);
+    const [x, y] = [ours[differs], theirs[differs]];
+    if (differs < 0 || x === undefined) return 0;
+    return y !== undefined && x < y ? -1 : 1;
+  });
 }
 
 /** One request, and whatever further ones it takes until the fate of each of its instances is known. */

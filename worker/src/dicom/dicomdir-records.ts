@@ -22,8 +22,13 @@ const TAG = {
   seriesInstanceUid: '0020000E',
 } as const;
 
+/** Of a File ID (PS3.10 §8.2). */
+const MOST_COMPONENTS = 8;
 /** More records than any disc has. */
 const MOST_RECORDS = 100_000;
+
+/** Longer than a UID or a component of a File ID may be. */
+const MOST_VALUE = 64;
 
 type Item = Record<string, { Value?: unknown[] } | undefined>;
 
@@ -46,7 +51,7 @@ export function readDicomdirRecords(bytes: Uint8Array): DicomdirRecords {
     if (type === 'PATIENT') [study, series] = [undefined, undefined];
     if (type === 'STUDY') [study, series] = [text(record, TAG.studyInstanceUid), undefined];
     if (type === 'SERIES') series = text(record, TAG.seriesInstanceUid);
-    const path = values(record, TAG.referencedFileId).join('/');
+    const path = values(record, TAG.referencedFileId).slice(0, MOST_COMPONENTS).join('/');
     const sopInstanceUid = text(record, TAG.referencedSopInstanceUid);
     if (path === '' && sopInstanceUid === undefined) continue;
     files.push({
@@ -60,7 +65,16 @@ export function readDicomdirRecords(bytes: Uint8Array): DicomdirRecords {
 }
 
 function values(record: Item, tag: string): string[] {
-  return (record[tag]?.Value ?? []).flatMap((value) => (typeof value === 'string' ? [value.trim()] : []));
+  return (record[tag]?.Value ?? []).flatMap((value) =>
+    typeof value === 'string'
+      ? [
+          value
+            .replace(/\p{Cc}/gu, ' ')
+            .trim()
+            .slice(0, MOST_VALUE),
+        ]
+      : [],
+  );
 }
 
 function text(record: Item, tag: string): string | undefined {

@@ -18,7 +18,7 @@ import { bytesSource } from '@relaypacs/core/dicom/source.js';
 import { nodeInflate } from '../contents/node-inflate.js';
 import { inParallel } from '../in-parallel.js';
 import { type ExaminationDeps, examineContent, readHead, sniff } from './examine-content.js';
-import { type Examined, type ExaminedEntry, rejected } from './examined.js';
+import { type CheckedFile, type Examined, type ExaminedEntry, rejected } from './examined.js';
 import { NOTHING_INSIDE } from './intake-problems.js';
 
 /** What is not larger is read once and kept while it is looked at, in bytes. */
@@ -40,13 +40,9 @@ interface OpenArchive {
   prefix: string;
   /** Archives it lies in. */
   depth: number;
-  /** What it holds, counted together with the archives within it. */
-  spent: { entries: number; bytes: number };
-  /** Tells its contents from the others of the upload. */
-  name: string;
 }
 
-type UploadedArchive = Pick<OpenArchive, 'source' | 'steps' | 'name'>;
+type UploadedArchive = Pick<OpenArchive, 'source' | 'steps'>;
 
 /**
  * Looks at everything in a ZIP, in place: no byte is unpacked to a disk, and no file in it is held in memory unless it
@@ -60,8 +56,7 @@ export async function examineZip(
   archive: UploadedArchive,
 ): Promise<{ examined: Examined; entries: ExaminedEntry[] }> {
   try {
-    const spent = { entries: 0, bytes: 0 };
-    const { entries, salvaged } = await examineEntries(deps, { ...archive, prefix: '', depth: 0, spent });
+    const { entries, salvaged } = await examineEntries(deps, { ...archive, prefix: '', depth: 0 });
     return { examined: conclude(entries, salvaged), entries };
   } catch (error) {
     return { examined: rejected('archive', refusalProblem(archiveRefusal(error))), entries: [] };
@@ -83,9 +78,9 @@ export async function examineGzip(
   const content = openContent(archive.source, [member.step], nodeInflate);
   try {
     if (sniff(await readHead(content)) === 'zip') {
-      return await examineZip(deps, { source: content, steps, name: archive.name });
+      return await examineZip(deps, { source: content, steps });
     }
-    const examined = await examineOne(deps, content, steps, archive.name, member.crc32);
+    const examined = await examineOne(deps, content, steps, member.crc32);
     return { examined, entries: [] };
   } catch (error) {
     return { examined: rejected('archive', refusalProblem(archiveRefusal(error))), entries: [] };
@@ -98,11 +93,14 @@ async function examineEntries(
   deps: ArchiveDeps,
   archive: OpenArchive,
 ): Promise<{ entries: ExaminedEntry[]; salvaged: boolean }> {
-  const { spent } = archive;
+  const { spent } = deps;
   const limits = remainingLimits(deps.limits, spent);
   const { entries, salvaged } = await readZipDirectory(archive.source, limits);
   spent.entries += entries.length;
   spent.bytes += entries.reduce((sum, { bytes, refusal }) => sum + (refusal ? 0 : bytes), 0);
+  // Others may have been read meanwhile.
+  if (spent.entries > deps.limits.maxEntries) throw new ArchiveRefusal('ARCHIVE_TOO_MANY_ENTRIES');
+  if (archive.depth > 0 && spent.bytes > deps.limits.maxBytes) throw new ArchiveRefusal('ARCHIVE_TOO_LARGE');
   const examined: ExaminedEntry[][] = [];
   // In the order of their bytes: what is packed twice can only be read forward.
   const inOrder = [...entries.entries()].sort(([, a], [, b]) => a.headerOffset - b.headerOffset);
@@ -125,16 +123,14 @@ async function examineEntry(
   if (isEntryRefusal(located)) return told(rejected('other', refusalProblem(located)));
   const steps = [...archive.steps, located];
   const content = openContent(archive.source, [located], nodeInflate);
-  const name = `${archive.name}/${entry.path}`;
   try {
     if (sniff(await readHead(content)) !== 'zip') {
-      return told(await examineOne(deps, content, steps, name, entry.crc32));
+      return told(await examineOne(deps, content, steps, entry.crc32));
     }
     if (archive.depth >= deps.limits.maxNesting) {
       return told(rejected('archive', refusalProblem(new ArchiveRefusal('ARCHIVE_NESTED_TOO_DEEP'))));
     }
-    const { depth, spent } = archive;
-    const inner = { source: content, steps, prefix: `${path}/`, depth: depth + 1, spent, name };
+    const inner = { source: content, steps, prefix: `${path}/`, depth: archive.depth + 1 };
     const { entries } = await examineEntries(deps, inner);
     return entries.length > 0 ? entries : told(rejected('archive', NOTHING_INSIDE));
   } catch (error) {
@@ -149,7 +145,6 @@ async function examineOne(
   deps: ArchiveDeps,
   content: Content,
   steps: readonly ContentStep[],
-  name: string,
   expectedCrc: number | undefined,
 ): Promise<Examined> {
   const bytes = content.size <= SMALL_BYTES ? await content.read(0, content.size) : undefined;
@@ -163,7 +158,16 @@ async function examineOne(
   if (expectedCrc !== undefined && crc !== expectedCrc) throw new ContentDamaged();
   const sha256 = hash.digest();
   const source = bytes ? bytesSource(bytes) : content;
-  return examineContent(deps, { source, steps, name, sha256: async () => sha256 });
+  return examineContent(deps, { source, steps, sha256: async () => sha256 });
+}
+
+/** Says of an archive what its contents came to in the end: verdicts are taken back after it was opened. */
+export function concludeArchive(checked: CheckedFile): void {
+  if (checked.entries.length === 0) return;
+  const { status, problem } = conclude(checked.entries, false);
+  if (checked.status !== 'accepted' || status === 'accepted') return;
+  checked.status = status;
+  checked.problem = problem;
 }
 
 /** What an archive's own state comes to, by what is in it. */

@@ -9,7 +9,12 @@ import type { ByteSource } from '@relaypacs/core/dicom/source.js';
 import type { SourcePiece } from '@relaypacs/core/dicom/source-piece.js';
 import { streamPieces } from '../contents/source-pieces.js';
 import type { DicomdirRecords } from '../dicom/dicomdir-records.js';
-import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
+import {
+  type IsolatedTasks,
+  TaskFailed,
+  TaskOutOfMemory,
+  TaskTimedOut,
+} from '../isolation/isolated-tasks.js';
 import { derivedUid } from './derived-uid.js';
 import { type DeliverableObject, type Examined, ignored, rejected } from './examined.js';
 import {
@@ -18,11 +23,14 @@ import {
   NOT_REPAIRABLE,
   OTHER_ARCHIVE,
   problemOfFinding,
+  TWICE_PACKED,
   UNIDENTIFIED,
 } from './intake-problems.js';
 
 /** The largest table of contents that is read, in bytes. */
 const MOST_DICOMDIR_BYTES = 16 * 1024 * 1024;
+/** Tables of contents of one upload that are read. */
+const MOST_DICOMDIRS = 20;
 /** New bytes of a repair stand in the instance's row: a header, never pixels. */
 const MOST_NEW_BYTES = 1024 * 1024;
 const HEAD_BYTES = 264;
@@ -32,6 +40,8 @@ export interface ExaminationDeps {
   tasks: IsolatedTasks;
   /** Seeds the identifiers of objects that have none. */
   uploadId: string;
+  /** What was found in the upload so far, for its limits. */
+  spent: { entries: number; bytes: number; dicomdirs: number };
   /** The study the sender named, for objects that belong to none. */
   studyInstanceUid: string | undefined;
 }
@@ -43,8 +53,6 @@ export interface ContentToExamine {
   sha256(): Promise<Buffer>;
   /** The way to them from the uploaded file. */
   steps: readonly ContentStep[];
-  /** Tells them from the other contents of the upload. */
-  name: string;
 }
 
 /** What the first bytes say of a content: a container to be opened, or something to be examined as it is. */
@@ -95,8 +103,9 @@ export async function examineContent(deps: ExaminationDeps, given: ContentToExam
     };
   }
   if (kind === 'heic') return rejected('image', HEIC);
-  // A gzip'ed file within an archive: nobody packs twice on purpose, and its size would only be known by unpacking it.
-  if (kind === 'otherArchive' || kind === 'gzip') return rejected('archive', OTHER_ARCHIVE);
+  if (kind === 'otherArchive') return rejected('archive', OTHER_ARCHIVE);
+  // Within an archive: nobody packs twice on purpose.
+  if (kind === 'gzip') return rejected('archive', TWICE_PACKED);
   // The scanner comes first: nothing else may touch a stranger's file before it.
   const scan = await scanDicom(source);
   const rejecting = scan.findings.find(({ tier }) => tier === 'reject');
@@ -118,7 +127,7 @@ const toFileFinding = ({ code, tier, message }: Finding): FileFinding => ({ code
 
 async function examineObject(
   deps: ExaminationDeps,
-  { source, sha256, steps, name }: ContentToExamine,
+  { source, sha256, steps }: ContentToExamine,
   scan: DicomScan,
   findings: FileFinding[],
 ): Promise<Examined> {
@@ -127,7 +136,7 @@ async function examineObject(
     const repair = await planRepair(source, scan, {
       studyInstanceUid: deps.studyInstanceUid ?? derivedUid(deps.uploadId, 'study'),
       seriesInstanceUid: derivedUid(deps.uploadId, 'series', 'unidentified'),
-      sopInstanceUid: derivedUid(deps.uploadId, 'instance', name),
+      sopInstanceUid: derivedUid(deps.uploadId, 'instance', (await sha256()).toString('hex')),
     });
     if (!repair || newBytes(repair.pieces) > MOST_NEW_BYTES) {
       const cause = scan.findings.find(({ needsRewrite }) => needsRewrite);
@@ -160,18 +169,21 @@ async function examineObject(
 
 /** A table of contents is never sent; what it lists tells what is missing. */
 async function examineDicomdir(
-  { tasks }: ExaminationDeps,
+  { tasks, spent }: ExaminationDeps,
   source: ByteSource,
   scan: DicomScan,
 ): Promise<Examined> {
   const harmful = scan.findings.find(({ tier, code }) => tier === 'reject' && code !== 'DICOMDIR');
   const examined = ignored('dicomdir', DICOMDIR_NOTED);
-  if (harmful || source.size > MOST_DICOMDIR_BYTES) return examined;
+  if (harmful || source.size > MOST_DICOMDIR_BYTES || spent.dicomdirs >= MOST_DICOMDIRS) return examined;
+  spent.dicomdirs += 1;
+  const bytes = await source.read(0, source.size);
   try {
-    const bytes = await source.read(0, source.size);
     examined.dicomdir = await tasks.run<Uint8Array, DicomdirRecords>('dicomdir', bytes.slice());
-  } catch {
+  } catch (error) {
     // A table that cannot be read tells nothing; the images beside it are what counts.
+    const isItsFault = [TaskFailed, TaskOutOfMemory, TaskTimedOut].some((kind) => error instanceof kind);
+    if (!isItsFault) throw error;
   }
   return examined;
 }

@@ -7,6 +7,7 @@ import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
 import { type CheckedFile, type LostFile, refuse, rejected } from './examined.js';
+import { TRANSFER_DAMAGED } from './intake-problems.js';
 
 /** What is not larger is read once and kept while it is looked at, in bytes. */
 const SMALL_BYTES = 8 * 1024 * 1024;
@@ -19,13 +20,6 @@ const LOST: UploadProblem = {
   code: 'STORED_BYTES_DAMAGED',
   title: 'Damaged after it was received',
   detail: 'What arrived of this file can no longer be read here. Send this file again.',
-};
-
-const TRANSFER_DAMAGED: UploadProblem = {
-  code: 'TRANSFER_DAMAGED',
-  title: 'Not what was sent',
-  detail:
-    'What arrived differs from what the sender announced, so it was not passed on. Send this file again.',
 };
 
 function lost(file: UploadFileRow): LostFile {
@@ -64,7 +58,7 @@ async function examineStored(
   const bytes = size <= SMALL_BYTES ? await object.read(0, size) : undefined;
   const { md5, sha256 } = await digest(bytes ? [bytes] : object.stream(0, size));
   const source = bytes ? bytesSource(bytes) : object;
-  const archive = { source, steps: [], name: file.id };
+  const archive = { source, steps: [] };
   const read = { file, size, md5, sha256 };
   const container = sniff(await readHead(source));
   if (container === 'zip' || container === 'gzip') {

@@ -67,6 +67,7 @@ describe('the sorting into studies', () => {
         sha256: sha256 ?? object?.sha256 ?? Buffer.alloc(32),
         studyInstanceUid: study.studyInstanceUid,
         createdAt: new Date('2026-03-04T10:00:00Z'),
+        isOwn: true,
       };
     };
     const { studies } = groupStudies(found, {

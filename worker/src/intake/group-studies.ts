@@ -25,7 +25,7 @@ export interface StudyMember {
 /** One study as it will be delivered. */
 export interface StudyDraft {
   studyInstanceUid: string;
-  /** Of the first object: whose study it is and what it is about. */
+  /** Whose study it is and what it is about. */
   attributes: StudyAttributes;
   members: StudyMember[];
   warnings: Warning[];
@@ -42,29 +42,32 @@ export interface Earlier {
  * other: the same image twice is taken once, another image under the same identifier is not passed on (neither of this
  * upload nor beside what the PACS got before), and a study of several patients is refused as a whole.
  *
- * @returns the studies, and doubts about the upload as a whole
+ * @returns the studies, Study Instance UIDs that were refused as a whole, and doubts about the upload as a whole
  */
 export function groupStudies(
   subjects: readonly Subject[],
   earlier: Earlier,
-): { studies: StudyDraft[]; warnings: Warning[] } {
+): { studies: StudyDraft[]; refused: ReadonlySet<string>; warnings: Warning[] } {
   refuseConflicts(subjects, earlier.instances);
   const groups = new Map<string, Subject[]>();
   for (const subject of subjects) {
     const uid = subject.examined.object?.attributes.studyInstanceUid;
-    if (uid !== undefined) groups.set(uid, [...(groups.get(uid) ?? []), subject]);
+    if (uid !== undefined) append(groups, uid, subject);
   }
   const studies: StudyDraft[] = [];
+  const refused = new Set<string>();
   const warnings: Warning[] = [];
   for (const [studyInstanceUid, members] of groups) {
     const found = members.flatMap(({ examined }) => examined.object?.attributes ?? []);
     const patients = mixedPatients(found);
     if (!patients && isOfAnotherPatient(studyInstanceUid, found, earlier.patients)) {
       for (const { examined } of members) refuse(examined, STUDY_OF_ANOTHER_PATIENT);
+      refused.add(studyInstanceUid);
       continue;
     }
     if (patients) {
       for (const { examined } of members) refuse(examined, MIXED_PATIENTS);
+      refused.add(studyInstanceUid);
       warnings.push({
         code: 'MIXED_PATIENTS',
         message: `One study holds images of different patients: ${patients.join('; ')}. None of them was sent.`,
@@ -74,22 +77,34 @@ export function groupStudies(
     const objects = members.flatMap(({ file, examined }) =>
       examined.object ? [{ fileId: file.id, object: examined.object }] : [],
     );
-    const [first] = objects;
-    if (!first) continue;
+    if (objects.length === 0) continue;
     studies.push({
       studyInstanceUid,
-      attributes: first.object.attributes,
+      attributes: fullestAttributes(objects),
       members: objects,
       warnings: sentBefore(objects, earlier.instances),
     });
   }
-  return { studies, warnings };
+  return { studies, refused, warnings };
+}
+
+function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key);
+  if (group) group.push(value);
+  else groups.set(key, [value]);
+}
+
+/** What the objects say of patient and study, each value from the first that has it: a report may lack what images have. */
+function fullestAttributes(members: readonly StudyMember[]): StudyAttributes {
+  const fullest: StudyAttributes = {};
+  for (const { object } of members) Object.assign(fullest, { ...object.attributes, ...fullest });
+  return fullest;
 }
 
 function refuseConflicts(subjects: readonly Subject[], earlier: readonly EarlierInstance[]): void {
   const before = new Map<string, EarlierInstance[]>();
   for (const instance of earlier) {
-    before.set(instance.sopInstanceUid, [...(before.get(instance.sopInstanceUid) ?? []), instance]);
+    append(before, instance.sopInstanceUid, instance);
   }
   const taken = new Map<string, DeliverableObject>();
   for (const { examined } of subjects) {
@@ -131,13 +146,17 @@ export function isOfAnotherPatient(
 /** How much of a study went to the PACS by another upload. */
 function sentBefore(members: readonly StudyMember[], earlier: readonly EarlierInstance[]): Warning[] {
   const last = new Map<string, Date>();
-  for (const { sopInstanceUid, createdAt } of earlier) {
+  for (const { sopInstanceUid, createdAt, isOwn } of earlier) {
+    // What others have sent is theirs to know.
+    if (!isOwn) continue;
     const known = last.get(sopInstanceUid);
     if (!known || known < createdAt) last.set(sopInstanceUid, createdAt);
   }
   const times = members.flatMap(({ object }) => last.get(object.attributes.sopInstanceUid ?? '') ?? []);
   if (times.length === 0) return [];
-  const when = new Date(Math.max(...times.map(Number))).toISOString().slice(0, 10);
+  const when = new Date(times.reduce((latest, time) => Math.max(latest, time.getTime()), 0))
+    .toISOString()
+    .slice(0, 10);
   const which =
     times.length === members.length
       ? 'What this upload holds of this study was'

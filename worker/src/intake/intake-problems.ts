@@ -8,6 +8,13 @@ export const UNIDENTIFIED: UploadProblem = {
     'The file lacks an identifier the archive needs to tell where it belongs. Export it again and send it anew.',
 };
 
+export const TRANSFER_DAMAGED: UploadProblem = {
+  code: 'TRANSFER_DAMAGED',
+  title: 'Not what was sent',
+  detail:
+    'What arrived differs from what the sender announced, so it was not passed on. Send this file again.',
+};
+
 export const CONFLICTING_COPY: UploadProblem = {
   code: 'CONFLICTING_COPY',
   title: 'Two different images with one identifier',
@@ -41,6 +48,26 @@ export const PICTURE_OF_NOBODY: UploadProblem = {
   title: 'Nobody said whose picture this is',
   detail:
     'A picture does not say whose it is, and no patient was entered, so it was not sent: nobody would find it in the PACS. Send it again with the name of the patient.',
+};
+
+export const PICTURE_OF_ANOTHER_PATIENT: UploadProblem = {
+  code: 'PICTURE_OF_ANOTHER_PATIENT',
+  title: 'Picture and study are of different patients',
+  detail:
+    'The study you named is of another patient than the one you entered, so the picture was not added to it. Check the patient, and send the picture by itself.',
+};
+
+export const TOO_MANY_PICTURES: UploadProblem = {
+  code: 'TOO_MANY_PICTURES',
+  title: 'Too many pictures at once',
+  detail: 'One upload takes 200 pictures at most, and 2 GB of them. Send the others in a further upload.',
+};
+
+export const TWICE_PACKED: UploadProblem = {
+  code: 'ARCHIVE_UNSUPPORTED',
+  title: 'Packed twice',
+  detail:
+    "A gzip'ed file within an archive is not opened; nothing in it was sent. Send it by itself, or unpack it and make the archive again.",
 };
 
 export const HEIC: UploadProblem = {

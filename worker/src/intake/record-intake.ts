@@ -10,7 +10,7 @@ import {
 import { insertInstances } from '@relaypacs/core/db/instances.js';
 import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import { recordUploadFileVerdict } from '@relaypacs/core/db/upload-files.js';
+import { isAsAnnounced, listUploadFiles, recordUploadFileVerdict } from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
   recordUploadWarnings,
@@ -20,6 +20,7 @@ import {
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js';
 import { type StudyDraft, toRows } from './group-studies.js';
+import { TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
 
 /** Everything an intake has come to. */
@@ -44,23 +45,30 @@ export async function recordIntake(
   policy: Pick<Config['intake'], 'incomplete' | 'mismatch'>,
 ): Promise<string[]> {
   const { trx } = unit;
+  await assertStillAnnounced(unit, files);
   await deleteStudies(trx, upload.id);
   const unneeded = await deleteDerivedFiles(trx, upload.id);
   for (const file of files) await recordFile(unit, file);
+  await replaceArchiveEntries(
+    trx,
+    upload.id,
+    new Map(files.map(({ file, entries }) => [file.id, entries.map(toArchiveEntry)])),
+  );
   await insertDerivedFiles(trx, derived);
-  await recordUploadWarnings(trx, upload.id, warnings);
+  await recordUploadWarnings(trx, upload.id, tellable(warnings));
   if (studies.length === 0) {
     const problem = rejection(files);
     await changeUploadStatus(unit, { uploadId: upload.id, to: 'rejected', actor: SYSTEM_ACTOR, problem });
     return unneeded;
   }
-  const rows = studies.map((study) => toRows(upload.id, study));
+  const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
   for (const { study, instances } of rows) {
     await insertStudy(trx, study);
     await insertInstances(trx, instances);
   }
   if (asksSender(upload, policy, [...warnings, ...studies.flatMap((study) => study.warnings)])) {
-    await waitForSender(unit, upload, SYSTEM_ACTOR);
+    const doubts = [...warnings, ...studies.flatMap((study) => study.warnings)].map(({ code }) => code);
+    await waitForSender(unit, upload, SYSTEM_ACTOR, [...new Set(doubts)]);
     return unneeded;
   }
   for (const { study } of rows) {
@@ -81,8 +89,48 @@ export async function recordIntake(
   return unneeded;
 }
 
+/** The sender announced digests after they were compared, and they are not those of what arrived. */
+class AnnouncedMeanwhile extends Error {
+  constructor() {
+    super('Digests were announced while the files were being examined');
+    this.name = 'AnnouncedMeanwhile';
+  }
+}
+
+/**
+ * Digests may be announced until the upload's row is held, and nobody compares them afterwards.
+ *
+ * @throws AnnouncedMeanwhile when the intake has to begin again
+ */
+async function assertStillAnnounced({ trx }: UnitOfWork, files: readonly CheckedFile[]): Promise<void> {
+  const [first] = files;
+  if (!first) return;
+  const rows = new Map((await listUploadFiles(trx, first.file.uploadId)).map((row) => [row.id, row]));
+  for (const { file, md5, sha256, problem } of files) {
+    const row = rows.get(file.id);
+    if (!row || problem?.code === TRANSFER_DAMAGED.code) continue;
+    if (!isAsAnnounced({ ...row, md5, sha256 })) throw new AnnouncedMeanwhile();
+  }
+}
+
+const MOST_WARNINGS = 20;
+const MOST_WARNING = 400;
+
+/** Warnings as they can be stored and read: values of headers in them may hold anything, and there may be any number. */
+function tellable(warnings: readonly Warning[]): Warning[] {
+  const told = warnings.slice(0, MOST_WARNINGS).map(({ code, message }) => ({
+    code,
+    message: message
+      .replace(/\p{Cc}/gu, ' ')
+      .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
+      .slice(0, MOST_WARNING),
+  }));
+  const more = warnings.length - told.length;
+  return more > 0 ? [...told, { code: 'MORE_WARNINGS', message: `And ${more} more of this kind.` }] : told;
+}
+
 async function recordFile({ trx }: UnitOfWork, checked: CheckedFile): Promise<void> {
-  const { file, md5, sha256, kind, status, problem, findings, entries } = checked;
+  const { file, md5, sha256, kind, status, problem, findings } = checked;
   await recordUploadFileVerdict(trx, file.id, {
     status,
     kind,
@@ -91,7 +139,6 @@ async function recordFile({ trx }: UnitOfWork, checked: CheckedFile): Promise<vo
     problem: problem ?? null,
     findings,
   });
-  await replaceArchiveEntries(trx, file.id, entries.map(toArchiveEntry));
 }
 
 /** PostgreSQL holds no NUL in a text. */

@@ -5,7 +5,7 @@ import { fewerFilesThanAnnounced, findGaps } from '@relaypacs/core/studies/compl
 import { instanceFacts } from '@relaypacs/core/studies/instance-facts.js';
 import { mixedPatients, patientsOf } from '@relaypacs/core/studies/patients.js';
 import { reconcile } from '@relaypacs/core/studies/reconciliation.js';
-import { isOfAnnouncedPatient } from './announced-patient.js';
+import { isOfAnnouncedPatient, PATIENT_CODES } from './announced-patient.js';
 import type { CheckedFile, Subject } from './examined.js';
 import type { StudyDraft } from './group-studies.js';
 
@@ -35,7 +35,7 @@ export function addStudyDoubts(
   subjects: readonly Subject[],
 ): void {
   const listed = subjects.flatMap(({ examined }) => examined.dicomdir?.files ?? []);
-  // With several studies what was entered is about those of its patient; the others are compared only if there is none.
+  // With several studies what was entered is about those of its patient.
   const meant = studies.filter((study) => isOfAnnouncedPatient(upload, study));
   for (const study of studies) {
     const isMeant = meant.length === 0 || meant.includes(study);
@@ -46,18 +46,26 @@ export function addStudyDoubts(
         { dicomdir: listed },
       ).map(plain),
       ...patientsOf(found).warnings.map(plain),
-      ...(isMeant ? contradictions(upload, study, studies.length) : []),
+      ...contradictions(upload, study, studies.length, isMeant),
     );
   }
 }
 
 /** Where the headers of a study differ from what was entered. */
-function contradictions(upload: UploadRow, { attributes, members }: StudyDraft, studies: number): Warning[] {
+function contradictions(
+  upload: UploadRow,
+  { attributes, members }: StudyDraft,
+  studies: number,
+  isMeant: boolean,
+): Warning[] {
   const { studyInstanceUid, ...announced } = announcedOf(upload);
   const modalities = members.flatMap(({ object }) => object.attributes.modality ?? []);
   // One identifier was entered: of several studies all but one have another.
   const entered = studies > 1 ? announced : { studyInstanceUid, ...announced };
-  return reconcile(entered, { ...attributes, modalities }).map(plain);
+  const all = reconcile(entered, { ...attributes, modalities }).map(plain);
+  if (isMeant) return all;
+  // What was entered is about another study beside it: that it is of another patient is all there is to say.
+  return all.filter(({ code }) => PATIENT_CODES.has(code)).slice(0, 1);
 }
 
 /** Doubts about the upload as a whole. */

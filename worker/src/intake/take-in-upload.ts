@@ -20,6 +20,7 @@ import { intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { inParallel } from '../in-parallel.js';
 import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
+import { concludeArchive } from './examine-archive.js';
 import { compareWithAnnounced, examineFile } from './examine-file.js';
 import { type CheckedFile, isLost, subjectsOf } from './examined.js';
 import { groupStudies } from './group-studies.js';
@@ -59,6 +60,7 @@ async function examineFiles(
     uploadId: upload.id,
     studyInstanceUid: upload.studyInstanceUid ?? undefined,
     limits: { ...DEFAULT_ARCHIVE_LIMITS, ...deps.config.intake.archive },
+    spent: { entries: 0, bytes: 0, dicomdirs: 0 },
     signal,
   };
   const checked: CheckedFile[] = [];
@@ -90,11 +92,11 @@ async function judge(
     ...(upload.studyInstanceUid === null ? [] : [upload.studyInstanceUid]),
   ];
   const patients = await findKnownPatients(db, [...new Set(studyUids)], upload.id);
-  const { studies, warnings } = groupStudies(subjects, {
+  const { studies, refused, warnings } = groupStudies(subjects, {
     instances: await findEarlierInstances(
       db,
       identities.flatMap(({ sopInstanceUid }) => sopInstanceUid ?? []),
-      upload.id,
+      upload,
       since,
     ),
     patients,
@@ -103,11 +105,12 @@ async function judge(
   const sender = await findUser(db, upload.userId);
   const sent = { upload, author: sender?.fullName ?? sender?.username ?? 'unknown' };
   const wrapped = await wrapObjects(
-    { ...deps, noteObjects: config.intake.noteObjects, patients, signal },
+    { ...deps, noteObjects: config.intake.noteObjects, patients, refused, signal },
     sent,
     subjects,
     studies,
   );
+  for (const file of checked) concludeArchive(file);
   return {
     files: checked,
     studies,
@@ -145,6 +148,16 @@ async function begin(claim: RowClaim): Promise<boolean> {
     if (upload?.status === 'received') {
       await changeUploadStatus(unit, { uploadId: claim.id, to: 'processing', actor: SYSTEM_ACTOR });
     } else if (upload?.status !== 'processing' || upload.waitingFor !== null) {
+      return false;
+    }
+    // A worker that dies over it never gives it back: the count is all that ends it.
+    if (upload.attempts >= MOST_ATTEMPTS) {
+      await changeUploadStatus(unit, {
+        uploadId: claim.id,
+        to: 'failed',
+        actor: SYSTEM_ACTOR,
+        problem: UNREADABLE,
+      });
       return false;
     }
     await countIntakeAttempt(unit.trx, claim.id);

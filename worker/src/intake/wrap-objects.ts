@@ -24,11 +24,21 @@ import { isOfAnnouncedPatient } from './announced-patient.js';
 import { derivedUid } from './derived-uid.js';
 import { ignored, refuse, type Subject } from './examined.js';
 import { isOfAnotherPatient, type StudyDraft, type StudyMember } from './group-studies.js';
-import { IMAGE_BESIDE_STUDY, PICTURE_OF_NOBODY, STUDY_OF_ANOTHER_PATIENT } from './intake-problems.js';
+import {
+  IMAGE_BESIDE_STUDY,
+  PICTURE_OF_ANOTHER_PATIENT,
+  PICTURE_OF_NOBODY,
+  STUDY_OF_ANOTHER_PATIENT,
+  TOO_MANY_PICTURES,
+} from './intake-problems.js';
 
 /** Far from the numbers devices give: wrapped objects stand behind the images of a study. */
 const SERIES = { camera: 9001, screen: 9002, pdf: 9101, sr: 9102 } as const;
 
+/** Of one upload. Nobody takes as many photos of one patient; an archive can hold any number of small ones. */
+const MOST_PICTURES = 200;
+/** Of one upload, as DICOM: a few KB of PNG may unpack to a hundred MB. */
+const MOST_WRAPPED_BYTES = 2 * 1024 ** 3;
 const TOO_LARGE = `This picture has more than ${MAX_IMAGE_FILE_BYTES / 1024 / 1024} MiB. Save a smaller copy of it and send that.`;
 const APPEND_BYTES = 256 * 1024;
 
@@ -39,6 +49,8 @@ export interface WrapDeps {
   noteObjects: Config['intake']['noteObjects'];
   /** Whose studies these are by what went to the PACS before. */
   patients: readonly KnownPatient[];
+  /** Studies of this upload that were refused as a whole: nothing else may go into them either. */
+  refused: ReadonlySet<string>;
   /** Aborted when the work is in other hands or is to stop. */
   signal: AbortSignal;
 }
@@ -56,6 +68,13 @@ export interface Wrapped {
   warnings: Warning[];
 }
 
+/** The same while it is being made. */
+interface Wrapping extends Wrapped {
+  /** SHA-256 of pictures that are wrapped, so that each is once. */
+  pictures: Set<string>;
+  bytes: number;
+}
+
 /**
  * Makes DICOM objects of pictures and of the clinical history, and adds them to the studies they belong to, or to a new
  * one. A picture that cannot be wrapped is refused with a reason.
@@ -68,13 +87,13 @@ export async function wrapObjects(
   subjects: readonly Subject[],
   studies: StudyDraft[],
 ): Promise<Wrapped> {
-  const wrapped: Wrapped = { files: [], warnings: [] };
-  leaveViewersPicturesOut(subjects, studies);
+  const wrapped: Wrapping = { files: [], warnings: [], pictures: new Set(), bytes: 0 };
+  leaveViewersPicturesOut(subjects);
   const pictures = subjects.filter(({ examined }) => examined.image);
   if (pictures.length > 0) {
     const study = studyForPictures(sent.upload, studies);
     const isNew = !studies.includes(study);
-    const obstacle = isNew ? obstacleTo(sent.upload, study, deps.patients) : undefined;
+    const obstacle = obstacleTo(deps, sent.upload, study, isNew);
     if (obstacle) {
       for (const { examined } of pictures) refuse(examined, obstacle);
     } else {
@@ -90,8 +109,8 @@ export async function wrapObjects(
 }
 
 /** Discs carry logos and help pages beside the images: a picture counts when it was sent by itself. */
-function leaveViewersPicturesOut(subjects: readonly Subject[], studies: readonly StudyDraft[]): void {
-  if (studies.length === 0) return;
+function leaveViewersPicturesOut(subjects: readonly Subject[]): void {
+  if (!subjects.some(({ examined }) => examined.kind === 'dicom' || examined.kind === 'dicomdir')) return;
   for (const { file, path, examined } of subjects) {
     const isAlone = path === undefined && !/[\\/]/.test(file.relativePath ?? '');
     if (examined.image && !isAlone) {
@@ -101,7 +120,7 @@ function leaveViewersPicturesOut(subjects: readonly Subject[], studies: readonly
   }
 }
 
-/** The study the sender named; else the only one there is, or the only one of the announced patient; else a new one. */
+/** The study the sender named; else the only one of the announced patient; else a new one. */
 function studyForPictures(upload: UploadRow, studies: readonly StudyDraft[]): StudyDraft {
   const announced = upload.studyInstanceUid;
   if (announced !== null) {
@@ -109,16 +128,20 @@ function studyForPictures(upload: UploadRow, studies: readonly StudyDraft[]): St
     return named ?? newStudy(upload, announced);
   }
   const own = studies.filter((study) => isOfAnnouncedPatient(upload, study));
-  const [only] = studies.length === 1 ? studies : own.length === 1 ? own : [];
+  const [only] = own.length === 1 ? own : [];
   return only ?? newStudy(upload, derivedUid(upload.id, 'study', 'pictures'));
 }
 
-/** Why pictures cannot make up a study by themselves. */
+/** Why pictures cannot go into a study, or make one up by themselves. */
 function obstacleTo(
+  { patients, refused }: Pick<WrapDeps, 'patients' | 'refused'>,
   upload: UploadRow,
-  { studyInstanceUid, attributes }: StudyDraft,
-  patients: readonly KnownPatient[],
+  study: StudyDraft,
+  isNew: boolean,
 ): UploadProblem | undefined {
+  const { studyInstanceUid, attributes } = study;
+  if (!isNew) return isOfAnnouncedPatient(upload, study) ? undefined : PICTURE_OF_ANOTHER_PATIENT;
+  if (refused.has(studyInstanceUid)) return STUDY_OF_ANOTHER_PATIENT;
   if (upload.patientName === UNNAMED_PATIENT && upload.patientId === null) return PICTURE_OF_NOBODY;
   return isOfAnotherPatient(studyInstanceUid, [attributes], patients) ? STUDY_OF_ANOTHER_PATIENT : undefined;
 }
@@ -145,7 +168,7 @@ async function wrapPicture(
   picture: Subject,
   number: number,
   study: StudyDraft,
-  wrapped: Wrapped,
+  wrapped: Wrapping,
 ): Promise<void> {
   const { file, path, examined } = picture;
   if (!examined.image) return;
@@ -156,8 +179,22 @@ async function wrapPicture(
       return;
     }
     const bytes = await content.read(0, content.size);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    if (wrapped.pictures.has(sha256)) {
+      examined.findings.push({
+        code: 'DUPLICATE_FILE',
+        tier: 'warn',
+        message: 'The same picture is in this upload twice.',
+      });
+      return;
+    }
+    if (wrapped.pictures.size >= MOST_PICTURES || wrapped.bytes > MOST_WRAPPED_BYTES) {
+      refuse(examined, TOO_MANY_PICTURES);
+      return;
+    }
+    wrapped.pictures.add(sha256);
     const series = (origin: 'camera' | 'screen') => ({
-      ...contextFor(sent, study, origin, `${file.id}/${path ?? ''}`),
+      ...contextFor(sent, study, origin, sha256),
       seriesNumber: SERIES[origin],
       instanceNumber: number,
       seriesDescription: origin === 'camera' ? 'Photos' : 'Pictures',
@@ -174,17 +211,16 @@ async function wrapPicture(
   }
 }
 
-/** What the clinical history goes with: the only study, or those of the announced patient. */
+/** The clinical history goes with the studies of the announced patient, and with nobody else's. */
 async function addNotes(
   deps: WrapDeps,
   sent: WrapUpload,
   studies: readonly StudyDraft[],
-  wrapped: Wrapped,
+  wrapped: Wrapping,
 ): Promise<void> {
   const text = sent.upload.clinicalHistory;
   if (!text || deps.noteObjects.length === 0 || studies.length === 0) return;
-  const targets =
-    studies.length === 1 ? studies : studies.filter((s) => isOfAnnouncedPatient(sent.upload, s));
+  const targets = studies.filter((study) => isOfAnnouncedPatient(sent.upload, study));
   if (targets.length === 0) {
     wrapped.warnings.push({
       code: 'NOTE_NOT_ATTACHED',
@@ -203,7 +239,7 @@ async function addNote(
   sent: WrapUpload,
   study: StudyDraft,
   text: string,
-  wrapped: Wrapped,
+  wrapped: Wrapping,
 ): Promise<void> {
   const { upload, author } = sent;
   const { attributes } = study;
@@ -266,7 +302,7 @@ async function keep(
   study: StudyDraft,
   object: WrappedObject,
   filename: string,
-  wrapped: Wrapped,
+  wrapped: Wrapping,
   role: Pick<StudyMember, 'isNote'> = {},
 ): Promise<void> {
   const { bytes, transferSyntaxUid } = object;
@@ -285,6 +321,7 @@ async function keep(
     const segments = await writer.sync();
     const sha256 = createHash('sha256').update(bytes).digest();
     const size = bytes.length;
+    wrapped.bytes += size;
     wrapped.files.push({ id, uploadId: upload.id, filename, size, sha256, segments });
     study.members.push({
       ...role,

@@ -1,154 +1,182 @@
-import type { Transferable } from 'node:worker_threads';
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import type { TaskAnswer, TaskRequest } from './serve-tasks.js';
-import type { IsolatedTaskName } from './task-thread.js';
+import type { IsolatedTaskName } from './task-process.js';
 
 const DEFAULT_TIMEOUT_MS = 20_000;
 const DEFAULT_MEMORY_MB = 512;
-/** A thread keeps the heap it has grown to: one is kept warm, the others end with their work. */
+/** Tasks that run at the same time; others wait. Each may take its memory twice: heap, and typed arrays. */
+const AT_ONCE = 2;
+/** A process keeps the heap it has grown to: one is kept warm, the others end with their work. */
 const KEPT_IDLE = 1;
 
-/** The task took longer than it may; its thread has been ended. */
+/** The task took longer than it may; its process has been ended. */
 export class TaskTimedOut extends Error {
   override name = 'TaskTimedOut';
 }
 
-/** The task wanted more memory than it may have; its thread has been ended. */
+/** The task wanted more memory than it may have; its process has been ended. */
 export class TaskOutOfMemory extends Error {
   override name = 'TaskOutOfMemory';
 }
 
-/** The task threw, or its thread ended under it. */
+/** The task threw, or its process ended under it. */
 export class TaskFailed extends Error {
   override name = 'TaskFailed';
 }
 
 export interface IsolatedTasksOptions {
-  /** For one task, the start of its thread included. Default 20 000. */
+  /** For one task, the start of its process included. Default 20 000. */
   timeoutMs?: number;
   /**
-   * JavaScript heap of one thread in MiB; default 512. Typed arrays lie outside of it: a task bounds those itself, by
+   * JavaScript heap of one process in MiB; default 512. Typed arrays lie outside of it: a task bounds those itself, by
    * the sizes a file declares.
    */
   memoryMb?: number;
-  /** The thread's program, which calls `serveTasks`; the default knows the tasks of the worker. */
+  /** The process's program, which calls `serveTasks`; the default knows the tasks of the worker. */
   program?: URL;
 }
 
 /**
- * Runs the parsing of files from outside in threads that can be killed: a parser that loops or hoards costs one task,
- * not the process. As many tasks run at once as are asked for; the caller bounds them.
+ * Runs the parsing of files from outside in processes of their own, which can be killed: a parser that loops or hoards
+ * costs one task. (Threads will not do: V8 ends the whole process, not the thread, when one array outgrows its heap.)
  */
 export class IsolatedTasks {
   readonly #timeoutMs: number;
   readonly #memoryMb: number;
   readonly #program: URL;
-  readonly #threads = new Set<TaskThread>();
-  #idle: TaskThread[] = [];
+  readonly #processes = new Set<TaskProcess>();
+  #idle: TaskProcess[] = [];
+  #running = 0;
+  readonly #waiting: Array<() => void> = [];
   #closed = false;
 
   constructor(options: IsolatedTasksOptions = {}) {
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#memoryMb = options.memoryMb ?? DEFAULT_MEMORY_MB;
-    this.#program = options.program ?? besideThisFile('./task-thread');
+    this.#program = options.program ?? besideThisFile('./task-process');
   }
 
   /**
    * @param input - reaches the task as a structured clone, and so does the result on its way back
-   * @param transfer - buffers of the input to hand over instead of copying; they are empty here afterwards
-   * @param timeoutMs - for this one, in place of that of all tasks
+   * @param timeoutMs - for a task that is known to take long; waiting for its turn does not count
    * @throws TaskTimedOut, TaskOutOfMemory, TaskFailed
    */
   async run<Input, Output>(
     task: IsolatedTaskName,
     input: Input,
-    transfer: readonly Transferable[] = [],
     timeoutMs: number = this.#timeoutMs,
   ): Promise<Output> {
-    if (this.#closed) throw new TaskFailed('Isolated tasks are closed');
-    const thread = this.#idle.pop() ?? this.#start();
+    await this.#turn();
+    let child: TaskProcess | undefined;
     try {
-      return (await thread.run({ task, input }, transfer, timeoutMs)) as Output;
+      if (this.#closed) throw new TaskFailed('Isolated tasks are closed');
+      child = this.#takeIdle() ?? this.#start();
+      return (await child.run({ task, input }, timeoutMs)) as Output;
     } finally {
-      await this.#release(thread);
+      if (child) await this.#release(child);
+      this.#running -= 1;
+      this.#waiting.shift()?.();
     }
   }
 
-  /** Ends every thread; tasks under way fail. */
+  /** Ends every process; tasks under way fail. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#idle = [];
-    await Promise.all([...this.#threads].map((thread) => thread.end('Isolated tasks were closed')));
-    this.#threads.clear();
+    await Promise.all([...this.#processes].map((child) => child.end('Isolated tasks were closed')));
+    this.#processes.clear();
   }
 
-  #start(): TaskThread {
-    const thread = new TaskThread(this.#program, this.#memoryMb);
-    this.#threads.add(thread);
-    return thread;
+  async #turn(): Promise<void> {
+    while (this.#running >= AT_ONCE) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#running += 1;
   }
 
-  async #release(thread: TaskThread): Promise<void> {
-    if (thread.alive && !this.#closed && this.#idle.length < KEPT_IDLE) {
-      this.#idle.push(thread);
+  #takeIdle(): TaskProcess | undefined {
+    const idle = this.#idle.findLast(({ alive }) => alive);
+    this.#idle = this.#idle.filter((child) => child !== idle && child.alive);
+    return idle;
+  }
+
+  #start(): TaskProcess {
+    const child = new TaskProcess(this.#program, this.#memoryMb);
+    this.#processes.add(child);
+    return child;
+  }
+
+  async #release(child: TaskProcess): Promise<void> {
+    if (child.alive && !this.#closed && this.#idle.length < KEPT_IDLE) {
+      this.#idle.push(child);
       return;
     }
-    this.#threads.delete(thread);
-    await thread.end('No longer needed');
+    this.#processes.delete(child);
+    await child.end('No longer needed');
   }
 }
 
-/** One thread, which works on one task at a time. */
-class TaskThread {
-  readonly #worker: Worker;
+/** One process, which works on one task at a time. */
+class TaskProcess {
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
   #settle: ((outcome: Outcome) => void) | undefined;
   alive = true;
 
   constructor(program: URL, memoryMb: number) {
-    const limits = {
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-      env: {}, // No secret of the process is of use to a parser.
+    const fromSource = program.pathname.endsWith('.ts') ? ['--conditions=source', '--import', 'tsx'] : [];
+    this.#child = fork(fileURLToPath(program), [], {
+      execArgv: [`--max-old-space-size=${memoryMb}`, ...fromSource],
+      // Structured clones: bytes stay bytes.
+      serialization: 'advanced',
       // What a parser prints may hold bytes of the file: it must not reach the log.
-      stdout: true,
-      stderr: true,
-    };
-    this.#worker = program.pathname.endsWith('.ts')
-      ? new Worker(new URL('./thread-from-source.mjs', import.meta.url), {
-          ...limits,
-          workerData: { program: program.href },
-          execArgv: ['--conditions=source'],
-        })
-      : new Worker(program, limits);
-    this.#worker.stdout.resume();
-    this.#worker.stderr.resume();
-    this.#worker.on('message', (answer: TaskAnswer) => this.#settleWith(toOutcome(answer)));
-    this.#worker.on('messageerror', (error) => this.#fail(new TaskFailed(error.message)));
-    this.#worker.on('error', (error) => this.#fail(toTaskError(error)));
-    this.#worker.on('exit', () => this.#fail(new TaskFailed('The thread of the task has ended')));
-    this.#worker.unref(); // An idle thread does not keep the process running.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: {}, // No secret of ours is of use to a parser.
+    });
+    this.#exited = once(this.#child, 'exit').catch(() => undefined);
+    this.#child.on('message', (answer: TaskAnswer) => this.#settleWith(toOutcome(answer)));
+    this.#child.on('error', (error) => this.#fail(new TaskFailed(error.message)));
+    this.#child.on('exit', (_code, signal) => this.#fail(endedBy(signal)));
+    this.#keepUsAlive(false); // An idle process does not keep this one running.
   }
 
-  async run(request: TaskRequest, transfer: readonly Transferable[], timeoutMs: number): Promise<unknown> {
+  async run(request: TaskRequest, timeoutMs: number): Promise<unknown> {
     const outcome = new Promise<Outcome>((resolve) => {
       this.#settle = resolve;
     });
     const timer = setTimeout(() => this.#fail(new TaskTimedOut(tookTooLong(request, timeoutMs))), timeoutMs);
-    this.#worker.ref();
+    this.#keepUsAlive(true);
     try {
-      this.#worker.postMessage(request, transfer);
+      this.#child.send(request, (error) => {
+        if (error) this.#fail(new TaskFailed(error.message));
+      });
       const settled = await outcome;
       if ('error' in settled) throw settled.error;
       return settled.output;
     } finally {
       clearTimeout(timer);
       this.#settle = undefined;
-      this.#worker.unref();
+      this.#keepUsAlive(false);
     }
   }
 
   async end(reason: string): Promise<void> {
     this.#fail(new TaskFailed(reason));
-    await this.#worker.terminate();
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  #keepUsAlive(keep: boolean): void {
+    if (keep) {
+      this.#child.ref();
+      this.#child.channel?.ref();
+    } else {
+      this.#child.unref();
+      this.#child.channel?.unref();
+    }
   }
 
   #fail(error: Error): void {
@@ -169,9 +197,13 @@ function toOutcome(answer: TaskAnswer): Outcome {
   return { error: new TaskError(answer.failed) };
 }
 
-function toTaskError(error: Error & { code?: string }): Error {
-  const outOfMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-  return outOfMemory ? new TaskOutOfMemory(error.message) : new TaskFailed(error.message);
+/** V8 aborts a process whose heap is full; the system kills one that has taken all memory. */
+function endedBy(signal: NodeJS.Signals | null): Error {
+  const outOfMemory =
+    signal === 'SIGABRT' || signal === 'SIGKILL' || signal === 'SIGTRAP' || signal === 'SIGILL';
+  return outOfMemory
+    ? new TaskOutOfMemory('The process of the task ran out of memory')
+    : new TaskFailed('The process of the task has ended');
 }
 
 const tookTooLong = ({ task }: TaskRequest, timeoutMs: number) =>

@@ -7,7 +7,7 @@ const SEX: Readonly<Record<string, string>> = { M: 'Male', F: 'Female', O: 'Othe
 const LEVEL = { routine: 'Routine', emergency: 'Emergency', stat: 'STAT' } as const;
 /** Stands for a character the font lacks. Not “?”, which means something in a clinical history: “?fracture”. */
 const MISSING = '\ufffd';
-const NOT_WHOLE = `Some characters cannot be printed here and are shown as “${MISSING}”. The full text is in the text document beside this one.`;
+const NOT_WHOLE = `Some characters cannot be printed here and are shown as “${MISSING}”. The full text is kept with the study in RelayPACS.`;
 /** Longer than words are; what is longer can be broken after every so many characters. */
 const LONG_WORD = /\S{60,}/gu;
 const PIECE = /.{20}(?=.)/gu;

@@ -54,7 +54,9 @@ const channelsOf = ({ colourType }: PngChunks) => CHANNELS[colourType] ?? 1;
 /** Samples as they are stored, one in each place: those of 1, 2 and 4 bits are unpacked. */
 function decodeSamples(png: PngChunks): Samples {
   const length = filteredLength(png);
-  if (length > MAX_UNPACKED_BYTES)
+  // A palette makes three bytes of every one, or of every bit.
+  const unpacked = png.colourType === COLOUR.palette ? png.columns * png.rows * 3 : length;
+  if (unpacked > MAX_UNPACKED_BYTES)
     throw tooLargeImage(`${MAX_UNPACKED_BYTES / 1024 / 1024} MB when it is unpacked`);
   const filtered = inflate(png.data, length);
   // The decoder inflates without a limit, and profiles and texts as well: it gets the pixels only, inflated already.

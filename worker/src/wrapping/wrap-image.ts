@@ -10,7 +10,7 @@ import type { WrappedObject } from './wrapped-object.js';
 const IMAGE_TIMEOUT_MS = 90_000;
 
 /**
- * Makes the DICOM file of a picture, which is read in a thread of its own.
+ * Makes the DICOM file of a picture, which is read in a process of its own.
  *
  * @param bytes - the caller keeps to `MAX_IMAGE_FILE_BYTES`: more is refused, but only after it was copied
  * @param contextOf - photographs and other pictures have different modalities, so belong in different series
@@ -30,7 +30,7 @@ export async function wrapImage(
 
 async function prepare(tasks: IsolatedTasks, task: ImageTask): Promise<PreparedImage | ImageRefused> {
   try {
-    return await tasks.run('image', task, [], IMAGE_TIMEOUT_MS);
+    return await tasks.run('image', task, IMAGE_TIMEOUT_MS);
   } catch (error) {
     if (!(error instanceof TaskTimedOut || error instanceof TaskOutOfMemory)) throw error;
     const message =

@@ -66,6 +66,7 @@ export class ReceivedFiles {
       uploadId: 'upload',
       studyInstanceUid: undefined,
       limits: DEFAULT_ARCHIVE_LIMITS,
+      spent: { entries: 0, bytes: 0, dicomdirs: 0 },
       signal: new AbortController().signal,
     };
   }

@@ -1,4 +1,4 @@
-/** A thread's program whose tasks do what a parser must not. */
+/** A process's program whose tasks do what a parser must not. */
 import { serveTasks } from '../serve-tasks.js';
 
 serveTasks({
@@ -9,6 +9,10 @@ serveTasks({
   hoard: async () => () => {
     const kept: number[][] = [];
     for (;;) kept.push(new Array(10_000).fill(kept.length));
+  },
+  grow: async () => () => {
+    const kept: number[] = [];
+    for (;;) kept.push(kept.length);
   },
   overflow: async () => () => new Uint8Array(Number.MAX_SAFE_INTEGER),
   throw: async () => () => {
