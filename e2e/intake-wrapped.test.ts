@@ -201,10 +201,7 @@ describe('a photo', () => {
       patientBirthDate: '19800203',
       accessionNumber: 'A-77',
     });
-    const upload = await sendAll([...study.files, UPRIGHT_PHOTO], {
-      patientName: 'Roe^Mary',
-      patientId: 'R-1',
-    });
+    const upload = await sendAll([...study.files, UPRIGHT_PHOTO], { patientName: 'Grün, Ängela' });
     expect(upload).toMatchObject({ status: 'delivered', instances: { total: 3, verified: 3 } });
     expect(upload.studies.map(({ studyInstanceUid }) => studyInstanceUid)).toEqual([study.studyInstanceUid]);
     const photo = only(await heldObjects(study.studyInstanceUid), SOP_CLASS.photo);
@@ -216,6 +213,19 @@ describe('a photo', () => {
     });
     expect(TRACES.filter((trace) => photo.bytes.includes(trace))).toEqual([]);
     expect(await errorsOf(photo)).toEqual([]);
+  });
+
+  it("sent together with another patient's study stays out of it", async () => {
+    const study = makeStudy(2, { patientName: 'Grün^Ängela', patientId: 'G-9' });
+    const upload = await sendAll([...study.files, UPRIGHT_PHOTO], {
+      patientName: 'Roe^Mary',
+      patientId: 'R-1',
+    });
+    expect(upload).toMatchObject({ status: 'delivered', instances: { total: 3, verified: 3 } });
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+    const own = upload.studies.find(({ studyInstanceUid }) => studyInstanceUid !== study.studyInstanceUid);
+    expect(own).toMatchObject({ patientId: 'R-1', modalities: ['XC'] });
+    expect(codes(upload.warnings)).toEqual(['SEVERAL_PATIENTS']);
   });
 
   it('goes into the study that was announced, which the PACS has already', async () => {
@@ -307,14 +317,14 @@ describe('a clinical history', () => {
     const stranger = { ...announced, patientName: 'Poe, Paul', patientId: 'P-3' };
     const upload = await sendAll([...own!.files, ...other!.files], stranger);
     expect(upload).toMatchObject({ status: 'delivered', instances: { total: 4, verified: 4 } });
-    expect(codes(upload.warnings)).toEqual(['NOTE_NOT_ATTACHED']);
+    expect(codes(upload.warnings).sort()).toEqual(['NOTE_NOT_ATTACHED', 'SEVERAL_PATIENTS']);
   });
 
   it('becomes no object where the operator wants none', async () => {
     await stack.worker.stop();
     const quiet = await stack.addWorker({ CLINICAL_NOTE: 'none' });
     try {
-      const slice = makeStudy(1);
+      const slice = makeStudy(1, { patientName: 'Doe^Jane', patientId: 'D-1' });
       const upload = await sendAll([...slice.files, PHOTO], announced);
       expect(upload).toMatchObject({
         status: 'delivered',

@@ -165,6 +165,7 @@ class TaskProcess {
   async end(reason: string): Promise<void> {
     this.#fail(new TaskFailed(reason));
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.ref(); // Its end is waited for.
     this.#child.kill('SIGKILL');
     await this.#exited;
   }
