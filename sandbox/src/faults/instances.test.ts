@@ -39,9 +39,11 @@ describe('partialFailure', () => {
     expect(await sandbox.fired()).toEqual([1]);
   });
 
-  it('fails all where neither is given', async () => {
-    await sandbox.putFaults({ kind: 'partialFailure', on: 'stow' });
-    expect(await stow(someFiles(2))).toMatchObject({ status: 409, stored: [] });
+  it('fails all of a request where neither is given, and counts it once', async () => {
+    await sandbox.putFaults({ kind: 'partialFailure', on: 'stow', times: 1 });
+    expect(await stow(someFiles(3))).toMatchObject({ status: 409, stored: [] });
+    expect(await sandbox.fired()).toEqual([1]);
+    expect(await stow(someFiles(3))).toMatchObject({ status: 200, failed: {} });
   });
 
   it('does not count where none of its instances comes', async () => {

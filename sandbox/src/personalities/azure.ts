@@ -21,7 +21,7 @@ export const AZURE: Personality = {
   name: 'azure',
   root: '/v2',
   stopsAtOtherParts: false,
-  storesPartByPart: true,
+  storesPartByPart: false,
   rewritesFileMeta: false,
   checksAccept: true,
   forbidsCredentials: false,

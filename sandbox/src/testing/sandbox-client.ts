@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSandbox, type Sandbox, type SandboxOptions } from '../app.js';
@@ -177,6 +178,47 @@ export async function lostWith(request: Promise<unknown>): Promise<string> {
     return (error as { cause?: { code?: string } }).cause?.code ?? String(error);
   }
   throw new Error('The request was answered');
+}
+
+/** A client that writes a STOW request whose body has no end, whatever is answered. */
+export class RelentlessClient {
+  /** What was answered. */
+  text = '';
+  written = 0;
+  closed = false;
+  readonly #socket;
+
+  constructor({ port }: { port: number }) {
+    const head = `Host: x\r\nContent-Type: ${STOW_TYPE}\r\nContent-Length: ${Number.MAX_SAFE_INTEGER}`;
+    this.#socket = createConnection(port, '127.0.0.1');
+    const go = () => {
+      const chunk = Buffer.alloc(1024 * 1024);
+      do this.written += chunk.length;
+      while (this.#socket.write(chunk));
+    };
+    this.#socket
+      .on('error', () => undefined)
+      .on('close', () => {
+        this.closed = true;
+      })
+      .on('data', (data) => {
+        this.text += data;
+      })
+      .on('drain', go);
+    this.#socket.write(`POST /dicom-web/studies HTTP/1.1\r\n${head}\r\n\r\n`);
+    go();
+  }
+
+  /** Whether it is stuck: the connection is open, but in so many milliseconds nothing was taken of what it writes. */
+  async isStalled(ms = 400): Promise<boolean> {
+    const before = this.written;
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return !this.closed && this.written === before;
+  }
+
+  stop(): void {
+    this.#socket.destroy();
+  }
 }
 
 /** The parts of a multipart answer. */
