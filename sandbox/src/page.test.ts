@@ -33,7 +33,7 @@ describe('the page', () => {
     );
     await sandbox.get('/studies');
     const text = await visible();
-    expect(text).toContain('Faults switched on status on stow, status 503, times 2 fired 0 times');
+    expect(text).toContain('Faults switched on status on stow, status 503, times 2 so far 0');
     expect(text).not.toContain('status 500');
     expect(await (await page()).text()).not.toContain('<script>');
   });

@@ -146,7 +146,7 @@ function faultList(faults: FaultReport[]): Markup {
   if (faults.length === 0) return html``;
   const items = faults.map(({ kind, on, fired, over: _, ...details }) => {
     const text = Object.entries(details).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-    return html`<li><strong>${kind}</strong> on ${[on, ...text].join(', ')} <span class="soft">fired ${fired} times</span></li>
+    return html`<li><strong>${kind}</strong> on ${[on, ...text].join(', ')} <span class="soft">so far ${fired}</span></li>
 `;
   });
   return html`<section class="faults" aria-labelledby="faults"><h2 id="faults">Faults switched on</h2>
