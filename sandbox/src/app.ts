@@ -1,9 +1,21 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { addressOf } from './addresses.js';
 import { Archive } from './archive.js';
-import { HttpError, sendError } from './http-answers.js';
-import { route } from './routes.js';
+import { type Guard, guardOf, type SandboxAuth, turnAway } from './auth.js';
+import type { Exchange, Surroundings } from './exchange.js';
+import { Abandoned, pause } from './faults/connection.js';
+import { FaultBoard, RequestFaults } from './faults/fault-board.js';
+import { IndexDelay } from './faults/index-delay.js';
+import { meetTransportFaults } from './faults/transport.js';
+import { HttpError, pathOf, sendError, sendText } from './http-answers.js';
+import { AZURE } from './personalities/azure.js';
+import { dcm4chee, type UnreadableMode } from './personalities/dcm4chee.js';
+import { ORTHANC } from './personalities/orthanc.js';
+import type { Personality, PersonalityName } from './personalities/personality.js';
+import { routeDicomWeb, routeOthers } from './routes.js';
+import { Statistics } from './statistics.js';
 
 export interface SandboxOptions {
   /** Folder for the DICOM files; made when it is not there. */
@@ -12,13 +24,23 @@ export interface SandboxOptions {
   port?: number;
   /** Address to listen on; other than loopback only where everybody who reaches it may read and write. */
   host?: string;
+  /** The archive to play; Orthanc where none is named. */
+  personality?: PersonalityName;
+  /** dcm4chee's application entity title, part of its address; `DCM4CHEE` where none is named. */
+  aet?: string;
+  /** What dcm4chee answers to a part that cannot be read; `invent` where nothing is said. */
+  unreadable?: UnreadableMode;
+  /** Who is let in to DICOMweb; everybody where nothing is said. */
+  auth?: SandboxAuth;
 }
 
 export interface Sandbox {
   port: number;
   /** DICOMweb root, for `PACS_URL`. */
   url: string;
-  /** Stops listening, gives requests under way up to 5 seconds and ends the rest. */
+  /** Where the page, `/faults`, `/statistics` and the token endpoint are; without a slash at the end. */
+  origin: string;
+  /** Stops listening, gives requests under way up to 5 seconds and ends the rest; those held up by faults at once. */
   close(): Promise<void>;
 }
 
@@ -33,12 +55,27 @@ const CLOSE_GRACE_MS = 5000;
  * taken (`EADDRINUSE`).
  */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const { dir, port = 0, host = '127.0.0.1' } = options;
+  const { dir, port = 0, host = '127.0.0.1', auth = { kind: 'none' } } = options;
+  const personality = personalityOf(options);
+  const guard = guardOf(auth);
+  const stopping = new AbortController();
+  const surroundings = {
+    personality,
+    authName: auth.kind,
+    board: new FaultBoard(),
+    indexDelay: new IndexDelay(),
+    statistics: new Statistics(),
+    stopping: stopping.signal,
+  };
   const underWay = new Set<ServerResponse>();
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
     underWay.add(response);
     response.on('close', () => underWay.delete(response));
-    void answer(archive, request, response);
+    void archive.then(
+      (opened) => answer({ ...surroundings, archive: opened }, guard, request, response),
+      // Whoever starts the sandbox is told why it does not open.
+      () => response.destroy(),
+    );
   });
   server.setTimeout(IDLE_MS);
   const listening = new Promise<void>((resolve, reject) => {
@@ -48,11 +85,13 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const archive = listening.then(() => Archive.open(dir));
   await archive.catch((error) => {
     server.close();
+    server.closeAllConnections();
     throw error;
   });
   const address = server.address() as AddressInfo;
   const close = async () => {
     const closed = new Promise((resolve) => server.close(resolve));
+    stopping.abort();
     const answered = Promise.all(
       [...underWay].map((response) => new Promise((resolve) => response.once('close', resolve))),
     );
@@ -62,24 +101,62 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     await closed;
   };
   const hostInUrl = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { port: address.port, url: `http://${hostInUrl}:${address.port}/dicom-web`, close };
+  const origin = `http://${hostInUrl}:${address.port}`;
+  return { port: address.port, url: `${origin}${personality.root}`, origin, close };
+}
+
+function personalityOf({
+  personality,
+  aet = 'DCM4CHEE',
+  unreadable = 'invent',
+}: SandboxOptions): Personality {
+  if (personality === 'dcm4chee') return dcm4chee(aet, unreadable);
+  return personality === 'azure' ? AZURE : ORTHANC;
 }
 
 /** Answers one request; no failure leaves it. */
 async function answer(
-  archive: Promise<Archive>,
+  surroundings: Surroundings,
+  guard: Guard,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   response.setHeader('X-Content-Type-Options', 'nosniff');
+  const exchange: Exchange = {
+    ...surroundings,
+    request,
+    response,
+    faults: new RequestFaults([]),
+    incoming: request,
+    outgoing: (chunks) => chunks,
+    answerDelayMs: 0,
+  };
   try {
-    await route(await archive, request, response);
+    await route(exchange, guard);
   } catch (error) {
-    if (response.headersSent || request.socket.destroyed) {
+    if (error instanceof Abandoned || response.headersSent || request.socket.destroyed) {
       response.destroy();
       return;
     }
     if (!(error instanceof HttpError)) process.stderr.write(`${(error as Error).stack ?? error}\n`);
-    sendError(request, response, error instanceof HttpError ? error : HttpError.internal());
+    sendError(exchange, error instanceof HttpError ? error : HttpError.internal());
   }
+}
+
+async function route(plain: Exchange, { issuer, gate }: Guard): Promise<void> {
+  const { board, personality, request, response, statistics } = plain;
+  const path = pathOf(request);
+  const address = addressOf(personality, request.method ?? '', path);
+  if (address.area === 'other') return routeOthers(plain, path);
+  statistics.asked(address.kind);
+  const exchange = { ...plain, faults: board.forRequest(address.kind) };
+  if (await meetTransportFaults(exchange)) return;
+  if (address.area === 'dicomweb') {
+    if (!(await turnAway(exchange, { gate }))) await routeDicomWeb(exchange, address.path);
+    return;
+  }
+  if (!issuer || request.method !== 'POST') throw HttpError.unknownResource();
+  const token = await issuer.answer(request, exchange.incoming);
+  await pause(exchange, exchange.answerDelayMs);
+  sendText(response, token);
 }

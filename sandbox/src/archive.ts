@@ -105,16 +105,21 @@ export class Archive {
   /**
    * Takes a closed spool file into the archive; once it resolves, the file is on disk. An instance that is already
    * held keeps its old content, as in Orthanc with OverwriteInstances off; the spool file is then left to be discarded.
+   *
+   * @returns whether the instance is new
    */
-  async add(uids: InstanceUids, path: string, header: Header): Promise<void> {
-    if (this.find(uids)) return;
+  async add(uids: InstanceUids, path: string, header: Header): Promise<boolean> {
+    if (this.find(uids)) return false;
     const file = this.#fileOf(uids);
-    let adding = this.#adding.get(file);
-    if (!adding) {
-      adding = this.#place(file, path, header).finally(() => this.#adding.delete(file));
-      this.#adding.set(file, adding);
+    const underWay = this.#adding.get(file);
+    if (underWay) {
+      await underWay;
+      return false;
     }
+    const adding = this.#place(file, path, header).finally(() => this.#adding.delete(file));
+    this.#adding.set(file, adding);
     await adding;
+    return true;
   }
 
   find({ study, series, instance }: InstanceUids): Instance | undefined {

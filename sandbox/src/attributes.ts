@@ -8,6 +8,7 @@ export const SPECIFIC_CHARACTER_SET = tag('SpecificCharacterSet');
 export const SOP_CLASS_UID = tag('SOPClassUID');
 export const SOP_INSTANCE_UID = tag('SOPInstanceUID');
 export const STUDY_INSTANCE_UID = tag('StudyInstanceUID');
+export const PATIENT_ID = tag('PatientID');
 export const SERIES_INSTANCE_UID = tag('SeriesInstanceUID');
 export const MODALITY = tag('Modality');
 export const MODALITIES_IN_STUDY = tag('ModalitiesInStudy');

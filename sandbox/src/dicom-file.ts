@@ -19,6 +19,8 @@ const MAX_HEADER_VALUE_BYTES = 16 * 1024;
 export interface OpenDataset {
   transferSyntax: string;
   encoding: Encoding;
+  /** Where in the file the data set begins, deflated or not: behind preamble and file meta information. */
+  start: number;
   reader: ByteReader;
   close(): Promise<void>;
 }
@@ -36,16 +38,17 @@ export async function openDataset(path: string): Promise<OpenDataset> {
       explicit: transferSyntax !== IMPLICIT_LITTLE_ENDIAN,
       bigEndian: transferSyntax === EXPLICIT_BIG_ENDIAN,
     };
+    const start = reader.position;
     if (transferSyntax !== DEFLATED) {
-      return { transferSyntax, encoding, reader, close: () => file.close() };
+      return { transferSyntax, encoding, start, reader, close: () => file.close() };
     }
-    const compressed = file.createReadStream({ start: reader.position, autoClose: false });
+    const compressed = file.createReadStream({ start, autoClose: false });
     const inflated = pipeline(compressed, createInflateRaw(), () => undefined);
     const close = () => {
       inflated.destroy();
       return file.close();
     };
-    return { transferSyntax, encoding, reader: new ByteReader(streamFeed(inflated)), close };
+    return { transferSyntax, encoding, start, reader: new ByteReader(streamFeed(inflated)), close };
   } catch (error) {
     await file.close();
     throw error;

@@ -1,7 +1,10 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { InstanceUids } from './archive.js';
+import type { Exchange } from './exchange.js';
+import { pause } from './faults/connection.js';
+import type { TextAnswer } from './personalities/personality.js';
 
-/** An answer other than success, in Orthanc's words. */
+/** An answer other than success, in Orthanc's words; other personalities say it in their own form. */
 export class HttpError extends Error {
   readonly status: number;
   readonly orthancStatus: number;
@@ -20,35 +23,27 @@ export class HttpError extends Error {
   static inexistentItem = (details: string) => new HttpError(404, 7, 'Accessing an inexistent item', details);
   static unknownResource = () => new HttpError(404, 17, 'Unknown resource');
   static unsupportedMediaType = () => new HttpError(415, 3000, 'Unsupported media type');
+  static tooLarge = () => new HttpError(413, 3000, 'The body is too large');
+  static notAcceptable = () => new HttpError(406, 3000, 'Not acceptable');
+  /** The whole request failed on the archive's side. */
+  static serverFailure = (message: string) => new HttpError(500, 1, message);
   static internal = () => new HttpError(500, 1, 'Internal error');
 }
 
-/** Sends an error as Orthanc does: JSON without a Content-Type, which clients must cope with. */
-export function sendError(request: IncomingMessage, response: ServerResponse, error: HttpError): void {
-  const answer = {
-    ...(error.details && { Details: error.details }),
-    HttpError: STATUS_CODES[error.status],
-    HttpStatus: error.status,
-    Message: error.message,
-    Method: request.method,
-    OrthancError: error.message,
-    OrthancStatus: error.orthancStatus,
-    Uri: pathOf(request),
-  };
-  sendText(response, error.status, `${JSON.stringify(answer, null, 2)}\n`);
+/** Sends an error as the archive played does. */
+export function sendError({ personality, request, response }: Exchange, error: HttpError): void {
+  const { method = '' } = request;
+  sendText(response, personality.errorAnswer(error, { method, path: pathOf(request) }));
 }
 
 /** Sends a body of known length. */
-export function sendText(response: ServerResponse, status: number, body: string, contentType?: string): void {
-  response.writeHead(status, {
-    ...(contentType && { 'Content-Type': contentType }),
-    'Content-Length': Buffer.byteLength(body),
-  });
+export function sendText(response: ServerResponse, { status, headers, body }: TextAnswer): void {
+  response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
   response.end(body);
 }
 
 /** Streams a JSON array whose items come as JSON text, one at a time, as fast as the client takes them. */
-export async function sendJsonArray(response: ServerResponse, items: AsyncIterable<string>): Promise<void> {
+export async function sendJsonArray(exchange: Exchange, items: AsyncIterable<string>): Promise<void> {
   async function* array() {
     let separator = '[';
     for await (const item of items) {
@@ -57,19 +52,21 @@ export async function sendJsonArray(response: ServerResponse, items: AsyncIterab
     }
     yield separator === '[' ? '[]' : ']';
   }
-  await sendChunks(response, { 'Content-Type': 'application/dicom+json' }, array());
+  await sendChunks(exchange, { 'Content-Type': 'application/dicom+json' }, array());
 }
 
 /**
  * Streams a body. Nothing is sent before the first chunk is there, so that its failure can still be answered.
- * Stops when the client has gone.
+ * Stops when the client has gone. Throws Abandoned when a fault ends it.
  */
 export async function sendChunks(
-  response: ServerResponse,
+  exchange: Exchange,
   headers: Record<string, string | number>,
   chunks: AsyncIterable<Buffer | string>,
 ): Promise<void> {
-  for await (const chunk of chunks) {
+  const { response } = exchange;
+  await pause(exchange, exchange.answerDelayMs);
+  for await (const chunk of exchange.outgoing(chunks)) {
     if (response.destroyed) return;
     if (!response.headersSent) response.writeHead(200, headers);
     if (!response.write(chunk)) await drained(response);
@@ -93,9 +90,9 @@ export function pathOf(request: IncomingMessage): string {
 }
 
 /** The DICOMweb root as the client addressed it, without a slash at the end. */
-export function dicomWebRoot(request: IncomingMessage): string {
+export function dicomWebRoot({ personality, request }: Exchange): string {
   const { localAddress, localPort } = request.socket;
-  return `http://${request.headers.host ?? `${localAddress}:${localPort}`}/dicom-web`;
+  return `http://${request.headers.host ?? `${localAddress}:${localPort}`}${personality.root}`;
 }
 
 /** The WADO-RS address of a study, a series or an instance. */

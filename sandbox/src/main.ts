@@ -1,4 +1,5 @@
 import { createSandbox } from './app.js';
+import { readSettings, SettingsError } from './settings.js';
 
 /** Ends the process with a sentence and exit code 1. */
 function fail(sentence: string): never {
@@ -6,19 +7,18 @@ function fail(sentence: string): never {
   process.exit(1);
 }
 
-function portFromEnvironment(): number {
-  const text = process.env.SANDBOX_PORT ?? '8042';
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65535) return port;
-  return fail(`SANDBOX_PORT must be a port number from 0 (any free one) to 65535; it is "${text}".`);
+function settings() {
+  try {
+    return readSettings(process.env);
+  } catch (error) {
+    if (error instanceof SettingsError) return fail(error.message);
+    throw error;
+  }
 }
 
-const dir =
-  process.env.SANDBOX_DIR || fail('SANDBOX_DIR must name the folder in which the sandbox keeps its files.');
-const port = portFromEnvironment();
-const host = process.env.SANDBOX_HOST || '127.0.0.1';
-
-const sandbox = await createSandbox({ dir, port, host }).catch((error: NodeJS.ErrnoException) => {
+const options = settings();
+const { dir, host, port } = options;
+const sandbox = await createSandbox(options).catch((error: NodeJS.ErrnoException) => {
   if (error.code === 'EADDRINUSE') return fail(`Port ${port} is taken; set SANDBOX_PORT to another one.`);
   return fail(`The sandbox cannot start with SANDBOX_DIR=${dir} and SANDBOX_HOST=${host}: ${error.message}`);
 });

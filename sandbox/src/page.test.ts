@@ -23,6 +23,21 @@ describe('the page', () => {
     expect(text).toContain(sandbox.url);
   });
 
+  it('says what it plays, whom it lets in, and which faults are switched on', async () => {
+    expect(await visible()).toContain('behaves as orthanc does. Credentials: none');
+    expect(await visible()).not.toContain('Faults');
+    await sandbox.putFaults(
+      { kind: 'status', on: 'stow', status: 503, times: 2 },
+      { kind: 'partialFailure', on: 'stow', sopInstanceUids: ['<script>'] },
+      { kind: 'status', on: 'qido', status: 500, times: 1 },
+    );
+    await sandbox.get('/studies');
+    const text = await visible();
+    expect(text).toContain('Faults switched on status on stow, status 503, times 2 so far 0');
+    expect(text).not.toContain('status 500');
+    expect(await (await page()).text()).not.toContain('<script>');
+  });
+
   it('lists studies with patient, date, modalities, description, counts and size, newest first', async () => {
     const studyUid = newUid();
     await store({ elements: { '00100010': ['PN', 'Older^One'] } });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Archive, Study } from './archive.js';
+import type { Study } from './archive.js';
 import { displayText, STUDY_INSTANCE_UID, textOf } from './attributes.js';
 import { tag } from './dicom-dictionary.js';
+import type { Exchange } from './exchange.js';
+import type { FaultReport } from './faults/fault-board.js';
 import { dicomWebRoot } from './http-answers.js';
 import { instanceCount, modalitiesOf } from './qido.js';
 
@@ -21,6 +22,10 @@ h1 { margin: 0 0 .25rem; font-size: 1.6rem; line-height: 1.2; }
 .warning { margin: 1rem 0; padding: .75rem 1rem; border: 1px solid var(--warn-line); border-radius: .5rem;
   background: var(--warn); color: var(--warn-ink); }
 code { font-size: .9em; overflow-wrap: anywhere; }
+.faults { margin: 1rem 0; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .5rem;
+  background: var(--card); overflow-wrap: anywhere; }
+.faults h2 { margin: 0 0 .25rem; font-size: 1.1rem; }
+.faults ul { margin: 0; padding-left: 1.25rem; }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); }
 caption { padding: .5rem 0; text-align: left; font-weight: 600; font-size: 1.1rem; }
 th, td { padding: .6rem .75rem; text-align: left; vertical-align: top; border-top: 1px solid var(--line);
@@ -68,15 +73,14 @@ function safeText(value: string | number | Markup | Markup[]): string {
 }
 
 /** The page a person sees at `/`: the studies held, newest first. No scripts, nothing loaded from elsewhere. */
-export function sendOverview(archive: Archive, request: IncomingMessage, response: ServerResponse): void {
+export function sendOverview(exchange: Exchange): void {
+  const { archive, request, response } = exchange;
   const studies = [...archive.studies.values()].reverse();
   const pages = Math.max(1, Math.ceil(studies.length / STUDIES_PER_PAGE));
   const asked = Number(/[?&]page=(\d{1,6})(?:&|$)/.exec(request.url ?? '')?.[1] ?? 1);
   const page = Math.min(Math.max(1, asked), pages);
   const shown = studies.slice((page - 1) * STUDIES_PER_PAGE, page * STUDIES_PER_PAGE);
-  const body = Buffer.from(
-    `<!doctype html>\n${document(shown, studies.length, page, pages, dicomWebRoot(request)).text}`,
-  );
+  const body = Buffer.from(`<!doctype html>\n${document(exchange, shown, studies.length, page, pages).text}`);
   response.writeHead(200, {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Length': body.length,
@@ -87,7 +91,8 @@ export function sendOverview(archive: Archive, request: IncomingMessage, respons
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function document(studies: Study[], total: number, page: number, pages: number, root: string): Markup {
+function document(exchange: Exchange, studies: Study[], total: number, page: number, pages: number): Markup {
+  const { authName, board, personality } = exchange;
   return html`<html lang="en">
 <head>
 <meta charset="utf-8">
@@ -98,9 +103,11 @@ function document(studies: Study[], total: number, page: number, pages: number, 
 <body>
 <main>
 <h1>RelayPACS sandbox archive</h1>
-<p class="soft">A small DICOMweb archive for trying things out. Its DICOMweb address is <code>${root}</code></p>
-<p class="warning" role="note"><strong>No place for real patients’ data.</strong> Everybody who reaches this page can read
-and add studies: nothing here asks for a password, nothing is encrypted, nothing is backed up.</p>
+<p class="soft">A small DICOMweb archive for trying things out. Its DICOMweb address is <code>${dicomWebRoot(exchange)}</code></p>
+<p class="soft">It behaves as <strong>${personality.name}</strong> does. Credentials: <strong>${authName}</strong>.</p>
+<p class="warning" role="note"><strong>No place for real patients’ data.</strong> Everybody who reaches this page sees the studies:
+it asks for no password, nothing is encrypted, nothing is backed up.</p>
+${faultList(board.list().filter(({ over }) => !over))}
 ${total === 0 ? emptyNote() : studyTable(studies, total, page)}
 ${pages > 1 ? pageLinks(page, pages) : ''}
 </main>
@@ -133,6 +140,19 @@ const [PATIENT_NAME, PATIENT_ID, STUDY_DATE, STUDY_DESCRIPTION] = [
   tag('StudyDate'),
   tag('StudyDescription'),
 ] as const;
+
+/** What the archive has been told to do wrong. */
+function faultList(faults: FaultReport[]): Markup {
+  if (faults.length === 0) return html``;
+  const items = faults.map(({ kind, on, fired, over: _, ...details }) => {
+    const text = Object.entries(details).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+    return html`<li><strong>${kind}</strong> on ${[on, ...text].join(', ')} <span class="soft">so far ${fired}</span></li>
+`;
+  });
+  return html`<section class="faults" aria-labelledby="faults"><h2 id="faults">Faults switched on</h2>
+<ul>
+${items}</ul></section>`;
+}
 
 function studyRow(study: Study): Markup {
   const text = (wanted: string) => textOf(study.attributes, wanted) ?? '';

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Archive, Instance, InstanceUids, Series, Study } from './archive.js';
+import type { IncomingMessage } from 'node:http';
+import type { Instance, InstanceUids, Series, Study } from './archive.js';
 import {
   ALL_INDEXED,
   INSTANCE_AVAILABILITY,
@@ -19,6 +19,8 @@ import {
 import { isPrivate, tag, tagNamed, vrOf } from './dicom-dictionary.js';
 import { readHeader } from './dicom-file.js';
 import { type Attributes, type JsonElement, stringify } from './dicom-json.js';
+import type { Exchange } from './exchange.js';
+import { pause } from './faults/connection.js';
 import { dicomWebRoot, HttpError, retrieveUrl, sendJsonArray } from './http-answers.js';
 import { type Matcher, matcherOf } from './matching.js';
 
@@ -60,17 +62,25 @@ const LEVELS: readonly Level[] = ['study', 'series', 'instance'];
 const MATCHED_AT_ANY_LEVEL = new Set([SOP_CLASS_UID, tag('Rows'), tag('Columns'), tag('BitsAllocated')]);
 
 /**
- * QIDO-RS (PS3.18 10.6): unknown keys are ignored, nothing found is `200 []`, as with Orthanc 1.10.1.
+ * QIDO-RS (PS3.18 10.6): unknown keys are ignored, nothing found is `200 []`, as with Orthanc 1.10.1, or 204.
  * Attributes that are not indexed are read from the file of one instance.
  */
-export async function search(
-  archive: Archive,
-  request: IncomingMessage,
-  response: ServerResponse,
-  scope: Scope,
-): Promise<void> {
+export async function search(exchange: Exchange, scope: Scope): Promise<void> {
+  const { archive, indexDelay, personality, request } = exchange;
   const query = parseQuery(request);
-  await sendJsonArray(response, results(archive, query, scope, dicomWebRoot(request)));
+  const found = results(indexDelay.visible(archive), query, scope, dicomWebRoot(exchange));
+  const first = await found.next();
+  if (first.done && personality.nothingFound === 204) {
+    await pause(exchange, exchange.answerDelayMs);
+    exchange.response.writeHead(204).end();
+    return;
+  }
+  async function* all() {
+    if (first.done) return;
+    yield first.value;
+    yield* found;
+  }
+  await sendJsonArray(exchange, all());
 }
 
 function parseQuery(request: IncomingMessage): Query {
@@ -110,9 +120,14 @@ function includeField(included: Set<string>, field: string): void {
   else if (field === 'all') for (const each of ALL_INDEXED) included.add(each);
 }
 
-async function* results(archive: Archive, query: Query, scope: Scope, root: string): AsyncGenerator<string> {
+async function* results(
+  studies: ReadonlyMap<string, Study>,
+  query: Query,
+  scope: Scope,
+  root: string,
+): AsyncGenerator<string> {
   let { limit, offset } = query;
-  for (const entity of entities(archive, scope, query.studyUids)) {
+  for (const entity of entities(studies, scope, query.studyUids)) {
     if (limit === 0) return;
     const { study, series, instance } = entity;
     const matchesIndexed = query.matchers.every(([key, matches]) => {
@@ -135,8 +150,12 @@ async function* results(archive: Archive, query: Query, scope: Scope, root: stri
   }
 }
 
-function* entities(archive: Archive, scope: Scope, studyUids: string[] | undefined): Generator<Entity> {
-  for (const study of select(archive.studies, scope.study === undefined ? studyUids : [scope.study])) {
+function* entities(
+  studies: ReadonlyMap<string, Study>,
+  scope: Scope,
+  studyUids: string[] | undefined,
+): Generator<Entity> {
+  for (const study of select(studies, scope.study === undefined ? studyUids : [scope.study])) {
     for (const series of select(study.series, scope.series === undefined ? undefined : [scope.series])) {
       for (const instance of series.instances.values()) {
         yield { study, series, instance };

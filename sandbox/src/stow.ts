@@ -1,166 +1,153 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Archive, InstanceUids, Spool } from './archive.js';
-import {
-  ALL_INDEXED,
-  RETRIEVE_URL,
-  SERIES_INSTANCE_UID,
-  SOP_CLASS_UID,
-  SOP_INSTANCE_UID,
-  SPECIFIC_CHARACTER_SET,
-  STUDY_INSTANCE_UID,
-  textOf,
-} from './attributes.js';
-import { tag } from './dicom-dictionary.js';
+import { acceptsDicomJson } from './accept.js';
+import type { Spool } from './archive.js';
+import { ALL_INDEXED, SOP_INSTANCE_UID, textOf } from './attributes.js';
 import { type Header, readHeader } from './dicom-file.js';
-import { type Attributes, stringify } from './dicom-json.js';
 import { DicomFormatError } from './dicom-walk.js';
-import { dicomWebRoot, HttpError, retrieveUrl, sendText } from './http-answers.js';
+import type { Exchange } from './exchange.js';
+import { pause, reset, resetAfterFlush } from './faults/connection.js';
+import { storeAmidFaults } from './faults/instances.js';
+import { withNewFileMeta } from './file-meta.js';
+import { dicomWebRoot, HttpError, sendText } from './http-answers.js';
 import { parseMediaType, readParts } from './multipart.js';
+import type { Outcome, TextAnswer, Verdict } from './personalities/personality.js';
 
-/** Failure Reason (0008,1197): Processing failure (PS3.18 table 10.5.3-1), Orthanc's for a study that is not the URL's. */
-const OTHER_STUDY = 0x0110;
-/** Failure Reason (0008,1197): Cannot understand. */
-const CANNOT_UNDERSTAND = 0xc000;
-
-type Outcome =
-  | { kind: 'accepted'; uids: InstanceUids; sopClass: string; spool: Spool; header: Header }
-  | { kind: 'failed'; instance: string; sopClass: string; reason: number }
-  | { kind: 'unreadable' }
-  /** Orthanc stops at such a part, ignores those behind it and answers as if they had not been sent. */
-  | { kind: 'stop'; uids?: Partial<InstanceUids> };
+/** What became of a part, or what is to be done to store it once the whole body is there. */
+type Part = Outcome | (() => Promise<Outcome>);
 
 /**
- * STOW-RS (PS3.18 10.5) as Orthanc 1.10.1 with DICOMweb 1.7 does it. Parts go to disk as they come; nothing is stored
- * before the whole body is there.
+ * STOW-RS (PS3.18 10.5). Parts go to disk as they come. Orthanc stores nothing before the whole body is there, others
+ * store part by part.
  */
-export async function storeInstances(
-  archive: Archive,
-  request: IncomingMessage,
-  response: ServerResponse,
-  expectedStudy: string | undefined,
-): Promise<void> {
+export async function storeInstances(exchange: Exchange, expectedStudy: string | undefined): Promise<void> {
+  const { personality, request, response } = exchange;
   const { type, parameters } = parseMediaType(request.headers['content-type'] ?? '');
   const boundary = parameters.get('boundary');
   const partType = parameters.get('type')?.toLowerCase();
   if (type !== 'multipart/related' || partType !== 'application/dicom' || !boundary) {
     throw HttpError.unsupportedMediaType();
   }
+  if (personality.checksAccept && !acceptsDicomJson(request.headers.accept)) throw HttpError.notAcceptable();
   const spools: Spool[] = [];
-  let outcomes: Outcome[];
+  const outcomes: Outcome[] = [];
   try {
-    outcomes = await receive(archive, request, boundary, expectedStudy, spools);
     // One after another, so that they are listed in the order they were sent.
-    for (const outcome of outcomes) {
-      if (outcome.kind === 'accepted') await archive.add(outcome.uids, outcome.spool.path, outcome.header);
+    for (const part of await receive(exchange, boundary, expectedStudy, spools)) {
+      outcomes.push(typeof part === 'function' ? await part() : part);
     }
   } finally {
     await Promise.all(spools.map((spool) => spool.discard()));
   }
-  answer(response, dicomWebRoot(request), outcomes);
+  await pause(exchange, exchange.answerDelayMs);
+  for (const outcome of outcomes) if (outcome.kind === 'abort') throw outcome.error;
+  const answer = personality.stowAnswer(outcomes, dicomWebRoot(exchange));
+  const lost = exchange.faults.take('storedButAnswerLost');
+  if (lost) await loseAnswer(exchange, answer, lost.afterBytes ?? 0);
+  sendText(response, answer);
+}
+
+/** Sends so many bytes of the answer, none of it with 0, and resets the connection. */
+async function loseAnswer(exchange: Exchange, { status, headers, body }: TextAnswer, bytes: number) {
+  if (bytes === 0) return reset(exchange);
+  exchange.response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) });
+  // Never the whole of it: that would be an answer.
+  exchange.response.write(Buffer.from(body).subarray(0, Math.min(bytes, Buffer.byteLength(body) - 1)));
+  return resetAfterFlush(exchange);
 }
 
 /** Reads the body to its end, each DICOM part into a spool file of its own. */
 async function receive(
-  archive: Archive,
-  request: IncomingMessage,
+  exchange: Exchange,
   boundary: string,
   expectedStudy: string | undefined,
   spools: Spool[],
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+): Promise<Part[]> {
+  const { archive, personality } = exchange;
+  const parts: Part[] = [];
   let spool: Spool | undefined;
   let stopped = false;
-  for await (const event of readParts(request, boundary)) {
+  for await (const event of readParts(exchange.incoming, boundary)) {
     if (stopped) continue;
     if (event.kind === 'part') {
       const partType = event.headers.get('content-type');
       spool = undefined;
       if (partType === undefined) continue;
-      // With a transfer-syntax parameter, or in capitals, it is another type to Orthanc.
-      stopped = partType !== 'application/dicom';
-      if (stopped) continue;
+      if (personality.stopsAtOtherParts) {
+        // With a transfer-syntax parameter, or in capitals, it is another type to Orthanc.
+        stopped = partType !== 'application/dicom';
+        if (stopped) continue;
+      } else if (parseMediaType(partType).type !== 'application/dicom') continue;
       spool = await archive.spool();
       spools.push(spool);
     } else if (event.kind === 'data') {
       await spool?.write(event.bytes);
     } else if (spool) {
       await spool.close();
-      const outcome = await judge(spool, expectedStudy);
-      outcomes.push(outcome);
-      stopped = outcome.kind === 'stop';
-      if (outcome.kind !== 'accepted') await spool.discard();
+      const part = await takePart(exchange, spool, expectedStudy);
+      parts.push(part);
+      stopped = typeof part !== 'function' && (part.kind === 'stop' || part.kind === 'abort');
+      if (typeof part !== 'function') await spool.discard();
     }
   }
-  return outcomes;
+  return parts;
 }
 
-async function judge(spool: Spool, expectedStudy: string | undefined): Promise<Outcome> {
-  let header: Header;
+async function takePart(exchange: Exchange, spool: Spool, expectedStudy: string | undefined): Promise<Part> {
+  const { personality, statistics } = exchange;
+  const header = await headerOf(spool);
+  const arrived = header && textOf(header.attributes, SOP_INSTANCE_UID);
+  if (arrived) statistics.arrived(arrived);
+  const verdict = personality.judge(header?.attributes, expectedStudy);
+  if (verdict.kind !== 'accepted' || !header) return verdict as Exclude<Verdict, { kind: 'accepted' }>;
+  const store = () => storeAccepted(exchange, verdict, spool, header);
+  return personality.storesPartByPart ? store() : store;
+}
+
+/** Undefined when it is not DICOM that can be read. */
+async function headerOf(spool: Spool): Promise<Header | undefined> {
   try {
-    header = await readHeader(spool.path, ALL_INDEXED, { checkWholeFile: true });
+    return await readHeader(spool.path, ALL_INDEXED, { checkWholeFile: true });
   } catch (error) {
-    if (error instanceof DicomFormatError) return { kind: 'unreadable' };
+    if (error instanceof DicomFormatError) return undefined;
     throw error;
   }
-  const sopClass = textOf(header.attributes, SOP_CLASS_UID);
-  const instance = textOf(header.attributes, SOP_INSTANCE_UID);
-  const study = textOf(header.attributes, STUDY_INSTANCE_UID);
-  const series = textOf(header.attributes, SERIES_INSTANCE_UID);
-  if (sopClass === undefined || instance === undefined) return { kind: 'unreadable' };
-  if (expectedStudy !== undefined && study !== expectedStudy) {
-    return { kind: 'failed', instance, sopClass, reason: OTHER_STUDY };
-  }
-  if (study === undefined || series === undefined) {
-    return { kind: 'failed', instance, sopClass, reason: CANNOT_UNDERSTAND };
-  }
-  if (!instance || !study || !series) return { kind: 'stop', uids: { study } };
-  return { kind: 'accepted', uids: { study, series, instance }, sopClass, spool, header };
 }
 
-const REFERENCED_SOP_CLASS_UID = tag('ReferencedSOPClassUID');
-const REFERENCED_SOP_INSTANCE_UID = tag('ReferencedSOPInstanceUID');
-const FAILURE_REASON = tag('FailureReason');
-const FAILED_SOP_SEQUENCE = tag('FailedSOPSequence');
-const REFERENCED_SOP_SEQUENCE = tag('ReferencedSOPSequence');
-
-function answer(response: ServerResponse, root: string, outcomes: readonly Outcome[]): void {
-  const stored: Attributes[] = [];
-  const failed: Attributes[] = [];
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'accepted') {
-      const { uids, sopClass } = outcome;
-      const url = retrieveUrl(root, uids);
-      stored.push({ ...reference(sopClass, uids.instance), [RETRIEVE_URL]: { vr: 'UR', Value: [url] } });
-    } else if (outcome.kind === 'failed') {
-      const { sopClass, instance, reason } = outcome;
-      failed.push({ ...reference(sopClass, instance), [FAILURE_REASON]: { vr: 'US', Value: [reason] } });
-    }
-  }
-  const study = outcomes.map((outcome) => 'uids' in outcome && outcome.uids?.study).find((uid) => uid);
-  const body = stringify({
-    [SPECIFIC_CHARACTER_SET]: { vr: 'CS', Value: ['ISO_IR 192'] },
-    ...(study && { [RETRIEVE_URL]: { vr: 'UR', Value: [retrieveUrl(root, { study })] } }),
-    [FAILED_SOP_SEQUENCE]: sequence(failed),
-    [REFERENCED_SOP_SEQUENCE]: sequence(stored),
-  });
-  const status = statusOf(outcomes);
-  // Orthanc names no Content-Type unless all is well.
-  sendText(response, status, body, status === 200 ? 'application/dicom+json' : undefined);
-}
-
-function statusOf(outcomes: readonly Outcome[]): number {
-  const reasons = outcomes.map((outcome) => (outcome.kind === 'failed' ? outcome.reason : outcome.kind));
-  if (reasons.includes('unreadable') || reasons.includes(CANNOT_UNDERSTAND)) return 400;
-  return reasons.includes(OTHER_STUDY) ? 409 : 200;
-}
-
-function reference(sopClass: string, instance: string): Attributes {
-  return {
-    [REFERENCED_SOP_CLASS_UID]: { vr: 'UI', Value: [sopClass] },
-    [REFERENCED_SOP_INSTANCE_UID]: { vr: 'UI', Value: [instance] },
+async function storeAccepted(
+  exchange: Exchange,
+  accepted: Extract<Verdict, { kind: 'accepted' }>,
+  spool: Spool,
+  header: Header,
+): Promise<Outcome> {
+  const { archive, personality, statistics } = exchange;
+  const { uids, sopClass } = accepted;
+  const add = async () => {
+    const isNew = personality.rewritesFileMeta
+      ? await addRewritten(exchange, accepted, spool, header)
+      : await archive.add(uids, spool.path, header);
+    if (isNew) statistics.stored();
+    return isNew;
   };
+  const outcome = await storeAmidFaults(exchange, accepted, add);
+  if (outcome) return outcome;
+  const reason = personality.duplicateReason;
+  if (reason === undefined) return { kind: 'stored', uids, sopClass };
+  return { kind: 'failed', instance: uids.instance, sopClass, reason };
 }
 
-function sequence(items: Attributes[]) {
-  return items.length === 0 ? { vr: 'SQ' } : { vr: 'SQ', Value: items };
+async function addRewritten(
+  { archive }: Exchange,
+  { uids, sopClass }: Extract<Verdict, { kind: 'accepted' }>,
+  spool: Spool,
+  header: Header,
+): Promise<boolean> {
+  const rewritten = await archive.spool();
+  try {
+    for await (const bytes of withNewFileMeta(spool.path, { sopClass, instance: uids.instance })) {
+      await rewritten.write(bytes);
+    }
+    await rewritten.close();
+    return await archive.add(uids, rewritten.path, header);
+  } finally {
+    await rewritten.discard();
+  }
 }

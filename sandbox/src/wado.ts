@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Archive, Instance, InstanceUids, Series } from './archive.js';
 import { type BulkValue, readBulkData } from './bulk-data.js';
 import { stringify } from './dicom-json.js';
+import type { Exchange } from './exchange.js';
 import { dicomWebRoot, HttpError, pathOf, retrieveUrl, sendChunks, sendJsonArray } from './http-answers.js';
 import { readMetadata } from './metadata.js';
 import { parseMediaType } from './multipart.js';
@@ -20,14 +21,9 @@ interface Found {
  * WADO-RS retrieval (PS3.18 10.4): every file byte for byte as it was stored. Unlike Orthanc this archive does not
  * transcode: without a transfer syntax in the Accept header the stored one is given, another one is refused.
  */
-export async function retrieve(
-  archive: Archive,
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: Target,
-): Promise<void> {
-  const transferSyntax = acceptedTransferSyntax(request);
-  const found = find(archive, target);
+export async function retrieve(exchange: Exchange, target: Target): Promise<void> {
+  const transferSyntax = acceptedTransferSyntax(exchange.request);
+  const found = find(exchange.archive, target);
   if (transferSyntax !== '*' && found.some(({ instance }) => instance.transferSyntax !== transferSyntax)) {
     throw HttpError.badRequest(`Unsupported transfer syntax in WADO-RS: ${transferSyntax}`);
   }
@@ -45,7 +41,7 @@ export async function retrieve(
     yield tail;
   }
   const headers = { ...multipartOf('application/dicom', boundary), 'Content-Length': headBytes + fileBytes };
-  await sendChunks(response, headers, body());
+  await sendChunks(exchange, headers, body());
 }
 
 /** The transfer syntax asked for, `*` for any. */
@@ -65,35 +61,24 @@ function acceptedTransferSyntax(request: IncomingMessage): string {
 }
 
 /** WADO-RS metadata: the whole header of every instance, read from the files as the client takes them. */
-export async function retrieveMetadata(
-  archive: Archive,
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: Target,
-): Promise<void> {
-  const accept = request.headers.accept ?? '*/*';
+export async function retrieveMetadata(exchange: Exchange, target: Target): Promise<void> {
+  const accept = exchange.request.headers.accept ?? '*/*';
   if (!['*/*', 'application/json', 'application/dicom+json'].includes(parseMediaType(accept).type)) {
     throw HttpError.badRequest(`This WADO-RS plugin cannot generate the following content type: ${accept}`);
   }
-  const found = find(archive, target);
-  const root = dicomWebRoot(request);
+  const found = find(exchange.archive, target);
+  const root = dicomWebRoot(exchange);
   async function* items() {
     for (const { uids, instance } of found) {
       yield stringify(await readMetadata(instance.file, retrieveUrl(root, uids)));
     }
   }
-  await sendJsonArray(response, items());
+  await sendJsonArray(exchange, items());
 }
 
 /** The value a BulkDataURI of the metadata leads to; each fragment of encapsulated pixel data is a part. */
-export async function retrieveBulkData(
-  archive: Archive,
-  request: IncomingMessage,
-  response: ServerResponse,
-  uids: InstanceUids,
-  path: string,
-): Promise<void> {
-  const [found] = find(archive, uids);
+export async function retrieveBulkData(exchange: Exchange, uids: InstanceUids, path: string): Promise<void> {
+  const [found] = find(exchange.archive, uids);
   const boundary = randomUUID();
   async function* body(values: AsyncIterable<BulkValue>) {
     let isThere = false;
@@ -103,11 +88,11 @@ export async function retrieveBulkData(
       yield* pieces;
       yield '\r\n';
     }
-    if (!isThere) throw HttpError.inexistentItem(`No bulk data at ${pathOf(request)}`);
+    if (!isThere) throw HttpError.inexistentItem(`No bulk data at ${pathOf(exchange.request)}`);
     yield `--${boundary}--\r\n`;
   }
   const headers = multipartOf('application/octet-stream', boundary);
-  if (found) await sendChunks(response, headers, body(readBulkData(found.instance.file, path)));
+  if (found) await sendChunks(exchange, headers, body(readBulkData(found.instance.file, path)));
 }
 
 /** The instances of a target. Throws a 404 in Orthanc's words when there are none. */
