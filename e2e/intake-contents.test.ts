@@ -263,6 +263,19 @@ describe('a study of which images are missing', () => {
     expect(more.body).toMatchObject({ code: 'UPLOAD_STATE_CONFLICT' });
   });
 
+  it('is checked anew when digests that differ are announced while it waits', async () => {
+    const { study } = withGap();
+    const id = await jane.send(study.files, ASKED);
+    const [file] = (await waitsForSender(id)).files;
+    const files = [{ id: file?.id, size: file?.size, sha256: '0'.repeat(64) }];
+    expect((await jane.post(`/api/v1/uploads/${id}/complete`, { files })).status).toBe(202);
+    const again = await jane.waitFor(
+      id,
+      (upload) => upload.filesRejected === 1 && upload.waitingFor === 'sender',
+    );
+    expect(again.files[0]?.problem?.code).toBe('TRANSFER_DAMAGED');
+  });
+
   it('may be closed with fewer files than announced, by the word of its sender', async () => {
     const study = makeStudy(2);
     const announced = await jane.announce({ fileCount: 3, totalBytes: 1_000_000 });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
@@ -102,6 +103,40 @@ it('reads nothing more of an upload once it has given it back', async () => {
   // Two are read side by side: the second was let finish, no third was begun.
   expect(opened).toEqual(fileIds.slice(0, 2));
   expect(done).toEqual(fileIds.slice(1, 2));
+});
+
+it('ends with words for people when its workers die over an upload time after time', async () => {
+  const { uploadId } = await addReceived(1);
+  await fixture.db('uploads').where({ id: uploadId }).update({ status: 'processing', attempts: 20 });
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({
+    status: 'failed',
+    problem: { code: 'INTAKE_FAILED' },
+  });
+});
+
+it('begins again when other digests are announced after they were compared', async () => {
+  const { uploadId, fileIds } = await addReceived(2);
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ clinicalHistory: 'Fell.', patientName: 'Test^Patient', patientId: null });
+  const announcedMd5 = Buffer.alloc(16);
+  // The note is written when everything has been compared.
+  const write = vi.spyOn(fixture.storage, 'write').mockImplementation((options) => {
+    const writer = FileStorage.prototype.write.call(fixture.storage, options);
+    const sync = writer.sync.bind(writer);
+    writer.sync = async () => {
+      await fixture.db('uploadFiles').where({ id: fileIds[0] }).update({ announcedMd5 });
+      return sync();
+    };
+    return writer;
+  });
+  await takeInUpload(deps(), uploadId);
+  write.mockRestore();
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'processing', attempts: 1 });
+  await takeInUpload(deps(), uploadId);
+  expect((await listUploadFiles(fixture.db, uploadId))[0]?.problem?.code).toBe('TRANSFER_DAMAGED');
 });
 
 it('leaves nothing behind when the database goes away in the middle', async () => {

@@ -81,6 +81,13 @@ it('lists files of every sort, whatever lies around the bytes and however long t
   ]);
 });
 
+it('keeps out of names what the database cannot hold, and what is longer than a name', () => {
+  const [file] = readDicomdirRecords(buildDicomdir([image(`A\0\u0007B${'C'.repeat(200)}`, '1.2\0')])).files;
+  expect(file?.path).toMatch(/^IMAGES\/A {2}BC+$/);
+  expect(file?.path.length).toBeLessThan(80);
+  expect(file?.sopInstanceUid).toBe('1.2');
+});
+
 it('knows of nothing where there are no records, and fails on what is no DICOM', () => {
   expect(readDicomdirRecords(buildDicomdir([])).files).toEqual([]);
   expect(() => readDicomdirRecords(new Uint8Array(200))).toThrow();

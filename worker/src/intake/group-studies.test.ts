@@ -123,6 +123,33 @@ describe('the sorting into studies', () => {
     ]);
   });
 
+  it('knows the patient from whichever image names one', async () => {
+    const study = { studyInstanceUid: newUid() };
+    const found = await subjects(
+      makeSlice({ ...study, patientName: '', patientId: '' }),
+      makeSlice({ ...study, patientName: 'Roe^Richard', patientId: 'P9' }),
+    );
+    const [draft] = groupStudies(found, NOTHING).studies;
+    expect(draft && toRows('upload', draft).study).toMatchObject({
+      patientName: 'Roe, Richard',
+      patientId: 'P9',
+    });
+  });
+
+  it('sorts 30,000 images in no time', async () => {
+    const [one] = await subjects(makeSlice());
+    const object = one?.examined.object;
+    if (!one || !object) throw new Error('The slice was not accepted');
+    const many = Array.from({ length: 30_000 }, (_, i) => {
+      const attributes = { ...object.attributes, sopInstanceUid: `1.2.${i}` };
+      return { ...one, examined: { ...one.examined, object: { ...object, attributes } } };
+    });
+    const startedAt = performance.now();
+    expect(groupStudies(many, NOTHING).studies[0]?.members).toHaveLength(30_000);
+    // 20 s of it would lose the worker its claim, again and again.
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+  });
+
   it('keeps the pieces of a repaired object', async () => {
     const preamble = new TextEncoder().encode('#!/bin/sh\n'.padEnd(128, ' '));
     const { studies } = groupStudies(await subjects(buildDicom({ preamble })), NOTHING);

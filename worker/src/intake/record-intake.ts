@@ -22,6 +22,7 @@ import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js'
 import { type StudyDraft, toRows } from './group-studies.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
+import { tellable } from './tellable-warnings.js';
 
 /** Everything an intake has come to. */
 export interface IntakeResult {
@@ -111,22 +112,6 @@ async function assertStillAnnounced({ trx }: UnitOfWork, files: readonly Checked
     if (!row || problem?.code === TRANSFER_DAMAGED.code) continue;
     if (!isAsAnnounced({ ...row, md5, sha256 })) throw new AnnouncedMeanwhile();
   }
-}
-
-const MOST_WARNINGS = 20;
-const MOST_WARNING = 400;
-
-/** Warnings as they can be stored and read: values of headers in them may hold anything, and there may be any number. */
-function tellable(warnings: readonly Warning[]): Warning[] {
-  const told = warnings.slice(0, MOST_WARNINGS).map(({ code, message }) => ({
-    code,
-    message: message
-      .replace(/\p{Cc}/gu, ' ')
-      .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
-      .slice(0, MOST_WARNING),
-  }));
-  const more = warnings.length - told.length;
-  return more > 0 ? [...told, { code: 'MORE_WARNINGS', message: `And ${more} more of this kind.` }] : told;
 }
 
 async function recordFile({ trx }: UnitOfWork, checked: CheckedFile): Promise<void> {

@@ -1,12 +1,9 @@
 import type { DicomElement } from '@relaypacs/core/dicom/encode.js';
 import { concatBytes, encodeElements } from '@relaypacs/core/dicom/encode.js';
 import { EXPLICIT_LITTLE } from '@relaypacs/core/dicom/encoding.js';
+import { encodeFileHead, IMPLEMENTATION_VERSION_NAME } from '@relaypacs/core/dicom/file-meta.js';
 import { TAG } from '@relaypacs/core/dicom/tags.js';
 import type { WrapContext } from './wrap-context.js';
-
-/** Root `2.25` and a UUID of this project (PS3.5 §B.2): marks what RelayPACS has written. */
-const IMPLEMENTATION_CLASS_UID = '2.25.98093460318937291604781836522407163419';
-const IMPLEMENTATION_VERSION = 'RELAYPACS_0_1';
 
 /** `YYYY-MM-DD` as DICOM writes it (PS3.5 §6.2 DA); '' stays empty, as type 2 attributes may. */
 const da = (date: string | undefined) => (date ?? '').replaceAll('-', '');
@@ -51,7 +48,7 @@ export function commonElements(
     { tag: TAG.patientId, vr: 'LO', value: cut(context.patientId, 64) },
     { tag: TAG.patientBirthDate, vr: 'DA', value: da(context.patientBirthDate) },
     { tag: TAG.patientSex, vr: 'CS', value: context.patientSex ?? '' },
-    { tag: 0x00181020, vr: 'LO', value: IMPLEMENTATION_VERSION }, // Software Versions
+    { tag: 0x00181020, vr: 'LO', value: IMPLEMENTATION_VERSION_NAME }, // Software Versions
     { tag: TAG.studyInstanceUid, vr: 'UI', value: context.studyInstanceUid },
     { tag: TAG.seriesInstanceUid, vr: 'UI', value: context.seriesInstanceUid },
     { tag: TAG.studyId, vr: 'SH', value: cut(context.studyId, 16) },
@@ -74,29 +71,5 @@ export function writeDicomFile(
     [...byTag.values()].sort((a, b) => a.tag - b.tag),
     EXPLICIT_LITTLE,
   );
-  return concatBytes([fileHead(identity), dataset]);
-}
-
-/** Preamble, prefix and File Meta Information (PS3.10 §7.1). */
-function fileHead(identity: {
-  sopClassUid: string;
-  sopInstanceUid: string;
-  transferSyntaxUid: string;
-}): Uint8Array {
-  const meta = encodeElements(
-    [
-      { tag: 0x00020001, vr: 'OB', value: Uint8Array.of(0, 1) },
-      { tag: TAG.mediaStorageSopClassUid, vr: 'UI', value: identity.sopClassUid },
-      { tag: TAG.mediaStorageSopInstanceUid, vr: 'UI', value: identity.sopInstanceUid },
-      { tag: TAG.transferSyntaxUid, vr: 'UI', value: identity.transferSyntaxUid },
-      { tag: TAG.implementationClassUid, vr: 'UI', value: IMPLEMENTATION_CLASS_UID },
-      { tag: TAG.implementationVersionName, vr: 'SH', value: IMPLEMENTATION_VERSION },
-    ],
-    EXPLICIT_LITTLE,
-  );
-  const length = encodeElements(
-    [{ tag: TAG.metaGroupLength, vr: 'UL', value: meta.length }],
-    EXPLICIT_LITTLE,
-  );
-  return concatBytes([new Uint8Array(128), new TextEncoder().encode('DICM'), length, meta]);
+  return concatBytes([encodeFileHead(identity), dataset]);
 }
