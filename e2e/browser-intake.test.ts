@@ -71,7 +71,10 @@ describe('a person with a phone', () => {
 
   it('sends photos with a note, and they become a study', async () => {
     const { page } = await register();
-    const photos = [1, 2].map(() => withMetadata(makeJpeg(), { orientation: 6, make: 'Fairphone' }));
+    // Of one picture sent twice only one would go on.
+    const photos = [24, 32].map((columns) =>
+      withMetadata(makeJpeg(columns), { orientation: 6, make: 'Fairphone' }),
+    );
     await pick(
       page,
       named(photos, (i) => `IMG_${i}.jpg`),
