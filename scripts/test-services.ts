@@ -88,6 +88,8 @@ export const TEST_SERVICES: TestService[] = [
   },
   { name: 'DCMTK (dcmdump)', packages: ['dcmtk'], locate: () => findProgram('dcmdump') },
   { name: 'dicom3tools (dciodvfy)', packages: ['dicom3tools'], locate: () => findProgram('dciodvfy') },
+  { name: 'Poppler (pdftotext)', packages: ['poppler-utils'], locate: () => findProgram('pdftotext') },
+  { name: 'OpenSSL', packages: ['openssl'], locate: () => findProgram('openssl') },
 ];
 
 function isExecutable(file: string): boolean {
