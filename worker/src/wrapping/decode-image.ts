@@ -10,12 +10,12 @@ export interface ImageTask {
   kind: ImageKind;
 }
 
-/** A refusal as it crosses from one thread to another, where errors lose their class. */
+/** A refusal as it crosses from one process to another, where errors lose their class. */
 export interface ImageRefused {
   refused: { code: ImageProblemCode; message: string };
 }
 
-/** Makes a picture from outside ready for a DICOM object; to be run in a thread of its own. */
+/** Makes a picture from outside ready for a DICOM object; to be run in a process of its own. */
 export function decodeImage({ bytes, kind }: ImageTask): PreparedImage | ImageRefused {
   try {
     if (bytes.length > MAX_IMAGE_FILE_BYTES) throw tooLargeImage(`${MAX_IMAGE_FILE_BYTES / 1024 / 1024} MB`);
