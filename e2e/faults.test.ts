@@ -1,3 +1,4 @@
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { Upload as TusUpload } from 'tus-js-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
@@ -40,15 +41,22 @@ async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
   expect([...study.digests.keys()].filter((uid) => stored.get(uid) !== 1)).toEqual([]);
 }
 
-/** Slows the PACS down, so that there is a middle of the delivery to strike in. */
-function holdUpEachRequest(ms: number): void {
-  const held = new Set<number>();
-  proxy.onStowBytes = async (_bytes, nth) => {
-    if (held.has(nth)) return;
-    held.add(nth);
-    await new Promise((resolve) => setTimeout(resolve, ms));
-  };
+/**
+ * Lets the first request of a delivery through and holds the others before the PACS, so that there is a middle to
+ * strike in, however slow the machine is.
+ *
+ * @returns what lets them go on
+ */
+function holdAllButFirst(): () => void {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  proxy.onStowBytes = (_bytes, nth) => (nth > 1 ? released : undefined);
+  return release;
 }
+
+const isHalfSent = ({ instances: { stored, total } }: UploadDetail) => stored > 0 && stored < total;
 
 /** Sends every file with tus-js-client, which retries by itself, and tells when the first has arrived. */
 function sendWithRetries(study: MadeStudy, upload: { id: string; tusEndpoint: string; uploadToken: string }) {
@@ -108,29 +116,32 @@ describe('a study survives', () => {
 
   it('kill -9 of the worker in the middle of delivery', async () => {
     const study = makeStudy(70);
-    holdUpEachRequest(300);
+    const goOn = holdAllButFirst();
     const id = await jane.send(study.files);
-    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    await jane.waitFor(id, isHalfSent);
     await stack.worker.kill();
+    goOn();
     await stack.worker.start();
     await expectArrivedOnce(id, study);
   });
 
   it('kill -9 of PostgreSQL in the middle of delivery', async () => {
     const study = makeStudy(70);
-    holdUpEachRequest(300);
+    const goOn = holdAllButFirst();
     const id = await jane.send(study.files);
-    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    await jane.waitFor(id, isHalfSent);
     process.kill(stack.postgres.pid, 'SIGKILL');
+    goOn();
     await expectArrivedOnce(id, study);
   });
 
   it('a PACS that stops during delivery and comes back', async () => {
     const study = makeStudy(70);
-    holdUpEachRequest(200);
+    const goOn = holdAllButFirst();
     const id = await jane.send(study.files);
-    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
+    await jane.waitFor(id, isHalfSent);
     await orthanc.stop();
+    goOn();
     const waiting = await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'pacs');
     expect(waiting).toMatchObject({ status: 'delivering', problem: null });
     await orthanc.start();
@@ -152,11 +163,13 @@ describe('a study survives', () => {
   });
 
   it('an orderly stop of the worker in the middle of delivery, without waiting for its claim to run out', async () => {
-    const study = makeStudy(70);
-    holdUpEachRequest(300);
+    const study = makeStudy(130);
+    const goOn = holdAllButFirst();
     const id = await jane.send(study.files);
-    await jane.waitFor(id, ({ instances }) => instances.stored > 0 && instances.stored < 70);
-    expect(await stack.worker.stop()).toBe(0);
+    await jane.waitFor(id, isHalfSent);
+    const stopped = stack.worker.stop();
+    goOn();
+    expect(await stopped).toBe(0);
     await stack.worker.start();
     await jane.waitFor(id, ({ status }) => status === 'delivered', 10_000);
     await expectArrivedOnce(id, study);

@@ -45,7 +45,8 @@ export function patientsOf(instances: readonly PatientFacts[]): Patients {
     if (patients.length === MAX_PATIENTS) break;
   }
   return {
-    mixed: patients.length > 1 ? patients.map(labelOf) : undefined,
+    // In an order of their own: files come in any order.
+    mixed: patients.length > 1 ? patients.map(labelOf).sort() : undefined,
     warnings: [...doubts.values()],
   };
 }
