@@ -46,6 +46,7 @@ beforeAll(async () => {
     email: 'jane@example.org',
     passwordHash: '-',
     fullName: null,
+    facility: null,
     role: 'Clinician',
     status: 'active',
   });

@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 const tasks = new IsolatedTasks();
-const { intake, uploads } = loadConfig({ DATABASE_URL: 'postgres://not-used/' });
+const { intake, uploads, pacs } = loadConfig({ DATABASE_URL: 'postgres://not-used/' });
 
 const deps = ({ db, transact, files, storage, logger } = fixture) => ({
   db,
@@ -40,7 +40,7 @@ const deps = ({ db, transact, files, storage, logger } = fixture) => ({
   files,
   storage,
   logger,
-  config: { intake, uploads },
+  config: { intake, uploads, pacs },
   tasks,
   stopping: new AbortController().signal,
 });

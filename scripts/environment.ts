@@ -25,7 +25,7 @@ export function readStartPlan(env: Environment): StartPlan {
   const embedded = !env.DATABASE_URL && !env.DATABASE_URL_FILE;
   const config = loadConfig(embedded ? { ...env, DATABASE_URL: 'postgres://embedded' } : env);
   const sandboxPort = readPort('SANDBOX_PORT', env.SANDBOX_PORT || '8042');
-  const runsSandbox = embedded && !config.pacs;
+  const runsSandbox = embedded && config.pacs.all.length === 0;
   if (runsSandbox && sandboxPort === config.port) {
     throw new ConfigError(`SANDBOX_PORT and PORT are both ${sandboxPort}; they must differ.`);
   }

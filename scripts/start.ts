@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '@relaypacs/core/config.js';
 import pg from 'pg';
 import { build } from './build.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
@@ -128,6 +129,12 @@ async function answersWithPage(url: string): Promise<boolean> {
   }
 }
 
+/** Where studies go; undefined where no PACS is configured. */
+function describePacs({ pacs: { all } }: Config): string | undefined {
+  const [main, ...named] = all;
+  return main && [main.url, ...named.map(({ key, url }) => `${key}: ${url}`)].join(', ');
+}
+
 async function showReady(
   plan: StartPlan,
   databaseUrl: string,
@@ -142,7 +149,7 @@ async function showReady(
   );
   const pacs = sandbox
     ? `sandbox, for trying out only: ${sandbox.url}/`
-    : (config.pacs?.url ?? 'none: uploads are kept and wait. Set PACS_URL to a DICOMweb root.');
+    : (describePacs(config) ?? 'none: uploads are kept and wait. Set PACS_URL to a DICOMweb root.');
   const lines: (string | false)[] = [
     '',
     `  RelayPACS is ready (${took})`,

@@ -18,14 +18,14 @@ function readClient(reader: Reader): PacsTls['client'] {
   const passphrase = reader.text('PACS_CLIENT_KEY_PASSPHRASE');
   if (reader.complaints.length > before || (!certificates && keyPem === undefined)) return undefined;
   if (!certificates || keyPem === undefined) {
-    reader.complaints.push('PACS_CLIENT_CERT_FILE and PACS_CLIENT_KEY_FILE must both be set, or neither.');
+    reader.complain('PACS_CLIENT_CERT_FILE and PACS_CLIENT_KEY_FILE must both be set, or neither.');
     return undefined;
   }
   const key = readKey(reader, keyPem, passphrase);
   if (!key) return undefined;
   const [own] = certificates.parsed;
   if (!own?.checkPrivateKey(key)) {
-    reader.complaints.push(
+    reader.complain(
       'PACS_CLIENT_KEY_FILE is not the key of the certificate that stands first in PACS_CLIENT_CERT_FILE.',
     );
     return undefined;
@@ -36,7 +36,7 @@ function readClient(reader: Reader): PacsTls['client'] {
     return client;
   } catch (error) {
     // Such as a key that is too short for what OpenSSL takes; its words name no secret.
-    reader.complaints.push(
+    reader.complain(
       `PACS_CLIENT_CERT_FILE and PACS_CLIENT_KEY_FILE cannot be used for TLS: ${reasonOf(error)}.`,
     );
     return undefined;
@@ -48,7 +48,7 @@ function readKey(reader: Reader, pem: string, passphrase: string | undefined): K
     return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
   } catch {
     const encrypted = /ENCRYPTED/.test(pem);
-    reader.complaints.push(
+    reader.complain(
       encrypted
         ? `PACS_CLIENT_KEY_FILE is encrypted: PACS_CLIENT_KEY_PASSPHRASE ${passphrase === undefined ? 'is needed' : 'does not open it'}.`
         : 'PACS_CLIENT_KEY_FILE must hold a private key in PEM.',
@@ -71,9 +71,7 @@ function readCertificates(
   } catch {
     // Said below.
   }
-  reader.complaints.push(
-    `${name} must name a file with certificates in PEM, but there is none that can be read.`,
-  );
+  reader.complain(`${name} must name a file with certificates in PEM, but there is none that can be read.`);
   return undefined;
 }
 

@@ -15,7 +15,7 @@ const minimal = {
   DATABASE_URL: 'postgres://u:p@127.0.0.1:5432/d',
   PACS_URL: 'https://pacs.example.org/dicom-web',
 };
-const pacs = (env: Record<string, string>) => loadConfig({ ...minimal, ...env }).pacs;
+const pacs = (env: Record<string, string>) => loadConfig({ ...minimal, ...env }).pacs.all[0];
 const complaint = (env: Record<string, string>) => {
   try {
     pacs(env);
@@ -34,6 +34,11 @@ function fileWith(contents: string): string {
 
 it('stands on its defaults when only the address is given', () => {
   expect(pacs({})).toEqual({
+    key: 'default',
+    name: 'PACS',
+    prefix: 'PACS_',
+    concurrency: 8,
+    verification: { level: 'uids', share: 1 },
     url: 'https://pacs.example.org/dicom-web',
     auth: { mode: 'none' },
     headers: {},

@@ -51,7 +51,7 @@ export function readPacs(reader: Reader): PacsConfig | undefined {
   };
   if (!url) return undefined;
   if (holdsCredentials(url)) {
-    reader.complaints.push(
+    reader.complain(
       'PACS_URL must not hold a user or password; set PACS_AUTH=basic, PACS_USERNAME and PACS_PASSWORD.',
     );
   }
@@ -59,7 +59,7 @@ export function readPacs(reader: Reader): PacsConfig | undefined {
   const tls = readPacsTls(reader);
   const secured = [url, auth.mode === 'oidc' ? auth.tokenUrl : ''].some((used) => /^https:/i.test(used));
   if (tls.client && !secured) {
-    reader.complaints.push('PACS_CLIENT_CERT_FILE is of no use unless PACS_URL starts with https://.');
+    reader.complain('PACS_CLIENT_CERT_FILE is of no use unless PACS_URL starts with https://.');
   }
   return { url, auth, headers: readHeaders(reader), tls, ...timeouts };
 }
@@ -72,7 +72,7 @@ function readAuth(reader: Reader, mode: PacsAuth['mode']): PacsAuth {
   if (mode === 'bearer') {
     const token = needed('PACS_TOKEN');
     if (!/^[\x21-\x7e]*$/.test(token)) {
-      reader.complaints.push('PACS_TOKEN must be the token alone, without blanks and line breaks.');
+      reader.complain('PACS_TOKEN must be the token alone, without blanks and line breaks.');
     }
     return { mode, token };
   }
@@ -80,7 +80,7 @@ function readAuth(reader: Reader, mode: PacsAuth['mode']): PacsAuth {
   needed('PACS_OIDC_TOKEN_URL');
   const tokenUrl = reader.url('PACS_OIDC_TOKEN_URL', ['http', 'https']) ?? '';
   if (holdsCredentials(tokenUrl)) {
-    reader.complaints.push(
+    reader.complain(
       'PACS_OIDC_TOKEN_URL must not hold a user or password; set PACS_OIDC_CLIENT_ID and PACS_OIDC_CLIENT_SECRET.',
     );
   }
@@ -126,7 +126,7 @@ function readHeaders(reader: Reader): Record<string, string> {
   if (text === '') return {};
   const entries = text.startsWith('{') ? entriesOfJson(text) : entriesOfLines(text);
   if (!entries) {
-    reader.complaints.push(
+    reader.complain(
       'PACS_HEADERS must be a JSON object such as {"X-Api-Key": "…"}, or have one "Name: value" a line.',
     );
     return {};
@@ -137,15 +137,15 @@ function readHeaders(reader: Reader): Record<string, string> {
     const own = OWN_HEADERS.find((header) => header.toLowerCase() === name.toLowerCase());
     if (own !== undefined) {
       const hint = own === 'Authorization' ? 'PACS_AUTH does' : 'RelayPACS does';
-      reader.complaints.push(`PACS_HEADERS must not set ${own}; ${hint}.`);
+      reader.complain(`PACS_HEADERS must not set ${own}; ${hint}.`);
     } else if (!HEADER_NAME.test(name)) {
-      reader.complaints.push(`PACS_HEADERS: header ${index + 1} has a name that no header can have.`);
+      reader.complain(`PACS_HEADERS: header ${index + 1} has a name that no header can have.`);
     } else if (typeof value !== 'string' || !HEADER_VALUE.test(value)) {
-      reader.complaints.push(
+      reader.complain(
         `PACS_HEADERS: the value of header ${index + 1} must be one line of text, without control characters.`,
       );
     } else if (seen.has(name.toLowerCase())) {
-      reader.complaints.push(`PACS_HEADERS: header ${index + 1} is there twice.`);
+      reader.complain(`PACS_HEADERS: header ${index + 1} is there twice.`);
     } else {
       seen.add(name.toLowerCase());
       headers.set(name, value);

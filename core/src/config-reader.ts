@@ -1,22 +1,48 @@
 import { readFileSync } from 'node:fs';
 import { CONFIG_VARIABLES, type VariableName } from './config-variables.js';
 
+/** What the names of all variables about a PACS begin with. */
+const PACS_PREFIX = 'PACS_';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads variables and keeps every complaint, so that one start shows all of them. */
 export class Reader {
-  readonly complaints: string[] = [];
+  readonly complaints: string[];
   private readonly env: Environment;
+  private readonly prefix: string;
 
-  constructor(env: Environment) {
+  /**
+   * @param prefix - stands where names begin with `PACS_`, such as `PACS_ARCHIVE_`
+   * @param complaints - collected together with those of another reader
+   */
+  constructor(env: Environment, prefix = PACS_PREFIX, complaints: string[] = []) {
     this.env = env;
+    this.prefix = prefix;
+    this.complaints = complaints;
+  }
+
+  /** Reads the variables of one PACS, whose names begin with `prefix` and not with `PACS_`. */
+  withPrefix(prefix: string): Reader {
+    return new Reader(this.env, prefix, this.complaints);
+  }
+
+  /** What the variable is called in the environment. */
+  called(name: VariableName): string {
+    return name.startsWith(PACS_PREFIX) ? this.prefix + name.slice(PACS_PREFIX.length) : name;
+  }
+
+  /** Keeps a complaint; variables are named in it as they are in the table. */
+  complain(text: string): void {
+    this.complaints.push(text.replace(/\bPACS_(?=[A-Z])/g, this.prefix));
   }
 
   /** The variable's text, or what stands in the file named by `NAME_FILE`; empty counts as unset. */
   text(name: VariableName): string | undefined {
-    const direct = this.env[name];
+    const key = this.called(name);
+    const direct = this.env[key];
     if (direct !== undefined && direct !== '') return direct;
-    const file = CONFIG_VARIABLES[name].secret ? this.env[`${name}_FILE`] : undefined;
+    const file = CONFIG_VARIABLES[name].secret ? this.env[`${key}_FILE`] : undefined;
     if (file === undefined || file === '') return undefined;
     return this.contents(`${name}_FILE`, file)?.trim() || undefined;
   }
@@ -31,7 +57,7 @@ export class Reader {
     try {
       return readFileSync(file, 'utf8');
     } catch {
-      this.complaints.push(`${name} names the file ${file}, which cannot be read.`);
+      this.complain(`${name} names the file ${file}, which cannot be read.`);
       return undefined;
     }
   }
@@ -41,7 +67,7 @@ export class Reader {
     const before = this.complaints.length;
     const value = this.text(name);
     if (value === undefined && this.complaints.length === before) {
-      this.complaints.push(`${name} is needed because ${because}.`);
+      this.complain(`${name} is needed because ${because}.`);
     }
     return value ?? '';
   }
@@ -51,7 +77,7 @@ export class Reader {
     if (value === undefined) return fallback;
     const number = Number(value);
     if (!/^\d+(\.\d+)?$/.test(value) || number < least || number > most) {
-      this.complaints.push(`${name} must be a number from ${least} to ${most}, but is "${value}".`);
+      this.complain(`${name} must be a number from ${least} to ${most}, but is "${value}".`);
       return fallback;
     }
     return number;
@@ -64,7 +90,7 @@ export class Reader {
   integer(name: VariableName, fallback: number, least: number, most: number): number {
     const number = this.number(name, fallback, least, most);
     if (!Number.isInteger(number)) {
-      this.complaints.push(`${name} must be a whole number, but is "${number}".`);
+      this.complain(`${name} must be a whole number, but is "${number}".`);
       return fallback;
     }
     return number;
@@ -75,7 +101,7 @@ export class Reader {
     if (value === undefined) return fallback;
     const found = choices.find((choice) => choice === value);
     if (found === undefined) {
-      this.complaints.push(`${name} must be one of ${choices.join(', ')}, but is "${value}".`);
+      this.complain(`${name} must be one of ${choices.join(', ')}, but is "${value}".`);
       return fallback;
     }
     return found;
@@ -91,9 +117,7 @@ export class Reader {
     // The value may carry a password: it is never repeated in the complaint.
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (!url || !protocols.includes(url.protocol.slice(0, -1))) {
-      this.complaints.push(
-        `${name} must be a URL starting with ${protocols.map((p) => `${p}://`).join(' or ')}.`,
-      );
+      this.complain(`${name} must be a URL starting with ${protocols.map((p) => `${p}://`).join(' or ')}.`);
       return undefined;
     }
     return value.replace(/\/+$/, '');

@@ -125,6 +125,36 @@ const VARIABLES = {
     default: '300',
     meaning: 'How long the PACS may take to answer after it got the last byte of what it is to store.',
   },
+  PACS_NAME: { default: '`PACS`', meaning: 'What people read as the name of the PACS.' },
+  PACS_CONCURRENCY: {
+    default: '8',
+    meaning: 'Most studies delivered to the PACS at once, by all workers together.',
+  },
+  PACS_VERIFY: {
+    default: 'uids',
+    meaning:
+      'What proves that an image arrived: `uids`, the PACS lists it (QIDO-RS); `bytes`, it also hands out what was sent (WADO-RS in the original transfer syntax), compared by SHA-256.',
+  },
+  PACS_VERIFY_PERCENT: {
+    default: '100',
+    meaning:
+      'Share of the images of a study whose bytes are compared with `PACS_VERIFY=bytes`; at least one of each study.',
+  },
+  PACS_TARGETS: {
+    default: 'none',
+    meaning:
+      'Names of further PACS, separated by commas, such as `archive`. Each has the variables above that begin with `PACS_` for itself, with its name in between: `PACS_ARCHIVE_URL`, `PACS_ARCHIVE_AUTH`, ….',
+  },
+  PACS_RULES: {
+    default: 'none: everything goes to `PACS_URL`',
+    meaning:
+      'Which studies go to which of them: a JSON list such as `[{"serviceLevel": "stat", "modality": ["CT", "MR"], "facility": "Hill Clinic", "target": "archive"}]`. The first rule whose conditions all fit decides; what fits none goes to `PACS_URL` (`"target": "default"`).',
+  },
+  PACS_CHOICES: {
+    default: 'none',
+    meaning:
+      'Names of the PACS among which a sender may choose (`default` is that of `PACS_URL`); the choice goes before the rules.',
+  },
   SANDBOX_PORT: {
     default: '8042',
     meaning: 'Port of the sandbox PACS, which runs only where `PACS_URL` is unset.',

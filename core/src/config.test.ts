@@ -23,7 +23,7 @@ describe('the configuration', () => {
       port: 8080,
       dataDir: path.resolve('data'),
       redisUrl: undefined,
-      pacs: undefined,
+      pacs: { all: [], rules: [], choices: [] },
       registration: 'open',
       trustProxy: false,
       metrics: { port: undefined, workerPort: undefined, token: undefined },
@@ -116,7 +116,7 @@ describe('the configuration', () => {
       PACS_USERNAME: 'u',
       PACS_PASSWORD_FILE: file,
     };
-    expect(loadConfig({ ...minimal, ...env }).pacs).toMatchObject({
+    expect(loadConfig({ ...minimal, ...env }).pacs.all[0]).toMatchObject({
       url: 'http://p/dicom-web',
       auth: { mode: 'basic', username: 'u', password: 'from-a-file' },
     });

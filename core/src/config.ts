@@ -1,9 +1,10 @@
 import { isIP } from 'node:net';
 import path from 'node:path';
-import { type PacsConfig, readPacs } from './config-pacs.js';
 import { type Environment, Reader } from './config-reader.js';
+import { type PacsTargets, readTargets } from './config-targets.js';
 
 export type { PacsAuth, PacsConfig, PacsTls } from './config-pacs.js';
+export type { PacsTarget, PacsTargets } from './config-targets.js';
 
 const MIB = 1024 * 1024;
 /** Long enough not to be guessed, and fit for an Authorization header. */
@@ -46,8 +47,8 @@ export interface Config {
   /** Undefined: the queue and the events run on PostgreSQL. */
   redisUrl: string | undefined;
   storage: StorageConfig;
-  /** Undefined: no PACS is configured yet; uploads are kept and wait. */
-  pacs: PacsConfig | undefined;
+  /** Where none is configured yet, uploads are kept and wait. */
+  pacs: PacsTargets;
   uploads: {
     maxBytes: number;
     ttlHours: number;
@@ -219,7 +220,7 @@ export function loadConfig(env: Environment): Config {
     database: { url: databaseUrl, poolMax: reader.integer('DATABASE_POOL_MAX', 10, 2, 200) },
     redisUrl: reader.url('REDIS_URL', ['redis', 'rediss']),
     storage: readStorage(reader, dataDir),
-    pacs: readPacs(reader),
+    pacs: readTargets(reader),
     uploads: {
       maxBytes: reader.integer('MAX_UPLOAD_BYTES', 2 * 1024 * MIB, 1, Number.MAX_SAFE_INTEGER),
       ttlHours: reader.number('UPLOAD_TTL_HOURS', 24, 0.001, 24 * 365),

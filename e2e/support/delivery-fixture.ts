@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_TARGET, type PacsTarget } from '@relaypacs/core/config-targets.js';
 import type { RelayEvent } from '@relaypacs/core/contract/events.js';
 import type { QueuedJob } from '@relaypacs/core/contract/jobs.js';
 import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
@@ -44,7 +45,7 @@ export interface LogLine {
   [key: string]: unknown;
 }
 
-type PacsSettings = NonNullable<DeliveryDeps['config']['pacs']>;
+type PacsSettings = PacsTarget;
 
 /** A database, a storage and one or more workers that deliver from it. */
 export class DeliveryFixture {
@@ -78,7 +79,12 @@ export class DeliveryFixture {
   deps(pacs: Partial<PacsSettings> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
     const { db, transact, files, logger } = this;
     const { timeoutMs = 20_000 } = pacs ?? {};
-    const settings = pacs && {
+    const settings: PacsTarget | undefined = pacs && {
+      key: DEFAULT_TARGET,
+      name: 'PACS',
+      prefix: 'PACS_',
+      concurrency: 8,
+      verification: { level: 'uids', share: 1 },
       url: '',
       auth: { mode: 'none' as const },
       headers: {},
@@ -93,7 +99,7 @@ export class DeliveryFixture {
       transact,
       files,
       logger,
-      config: { pacs: settings },
+      config: { pacs: { all: settings ? [settings] : [], rules: [], choices: [] } },
       pacsAccesses: this.pacsAccesses,
       stopping: this.stopping.signal,
       patienceSeconds: [0.02, 0.05, 0.1],
@@ -147,6 +153,7 @@ export class DeliveryFixture {
       id: studyId,
       uploadId,
       studyInstanceUid,
+      target: DEFAULT_TARGET,
       patientName: 'Secret^Name',
       patientId: 'SECRET-ID',
       patientBirthDate: null,

@@ -20,6 +20,7 @@ import { createTusEndpoint } from './tus/endpoint.js';
 import { TUS_PATH } from './tus/engine.js';
 import type { Leases } from './tus/leases.js';
 import type { OpenFile } from './tus/open-file.js';
+import { listChoices } from './uploads/choose-target.js';
 import { uploadRoutes } from './uploads/routes.js';
 import { createRemoveBytes } from './uploads/unneeded-bytes.js';
 import { securityHeaders } from './web/security-headers.js';
@@ -73,6 +74,9 @@ export function createApp(platform: Platform, keys: KeyStore, leases: Leases<Ope
   app.use('/api/v1/me/tokens', apiTokenRoutes(platform, guards));
   app.use('/api/v1/me', meRoutes({ guards }));
   app.use('/api/v1/uploads', uploadRoutes({ platform, keys, signer, guards, rateLimits, removeBytes }));
+  app.get('/api/v1/targets', guards.requireUploader, (_req, res) => {
+    res.json(listChoices(config.pacs));
+  });
   app.use('/api/v1/events', events.routes);
   app.get('/.well-known/jwks.json', (_req, res) => {
     res.json({ keys: [keys.publicJwk] });

@@ -24,7 +24,7 @@ const logger = createLogger('worker', config.log.level);
 
 await runService(logger, async () => {
   const platform = await openPlatform(config, logger);
-  if (!config.pacs) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
+  if (config.pacs.all.length === 0) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
   const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
   const tasks = new IsolatedTasks();

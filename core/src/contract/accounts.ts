@@ -47,6 +47,8 @@ export const RegisterRequestSchema = z.strictObject({
   email: z.email('An email address is needed').max(254),
   password: PasswordSchema,
   fullName: line(200).optional(),
+  /** The clinic or unit the account works at; studies can be routed by it. */
+  facility: line(128).optional(),
   role: RoleSchema,
 });
 export type RegisterRequest = z.infer<typeof RegisterRequestSchema>;
@@ -72,6 +74,7 @@ export const UserSchema = z.object({
   username: z.string(),
   email: z.string(),
   fullName: z.string().nullable(),
+  facility: z.string().nullable(),
   role: z.enum(ROLES),
   status: z.enum(ACCOUNT_STATUSES),
   totpEnabled: z.boolean(),

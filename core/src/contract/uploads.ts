@@ -67,6 +67,8 @@ export const CreateUploadRequestSchema = z
     studyDescription: line(256).optional(),
     clinicalHistory: text(10_000).optional(),
     studyInstanceUid: UidSchema.optional(),
+    /** One of the PACS that `GET /api/v1/targets` lists; default: what the operator's rules say. */
+    target: plain(32).optional(),
     /** Default: what the operator has configured. */
     onDoubt: z.enum(DOUBT_POLICIES).optional(),
     forceUpload: z.boolean().optional(),
@@ -98,6 +100,7 @@ export const ImplicitUploadSchema = z.object({
   patientSex: z.enum(['M', 'F', 'O']).optional(),
   studyDescription: line(256).optional(),
   clinicalHistory: text(10_000).optional(),
+  target: plain(32).optional(),
 });
 
 export const CreateUploadResponseSchema = z.object({
@@ -226,6 +229,9 @@ export type InstanceCounts = z.infer<typeof InstanceCountsSchema>;
 export const StudySchema = z.object({
   id: z.string(),
   studyInstanceUid: z.string(),
+  /** Key of the PACS it goes to, and its name. */
+  target: z.string(),
+  targetName: z.string(),
   patientName: z.string().nullable(),
   patientId: z.string().nullable(),
   patientBirthDate: z.string().nullable(),
@@ -243,6 +249,12 @@ export const StudySchema = z.object({
   deliveredAt: z.iso.datetime().nullable(),
 });
 export type Study = z.infer<typeof StudySchema>;
+
+/** The PACS among which a sender may choose; empty where there is nothing to choose. */
+export const TargetListSchema = z.object({
+  items: z.array(z.object({ key: z.string(), name: z.string() })),
+});
+export type TargetList = z.infer<typeof TargetListSchema>;
 
 export const UploadSummarySchema = z.object({
   id: z.string(),

@@ -11,6 +11,10 @@ export interface StudyRow {
   id: string;
   uploadId: string;
   studyInstanceUid: string;
+  /** Key of the PACS it goes to. */
+  target: string;
+  /** The delivery this one repeats, because an administrator asked for it. */
+  resendOf: string | null;
   patientName: string | null;
   patientId: string | null;
   patientBirthDate: string | null;
@@ -37,6 +41,7 @@ export interface StudyRow {
 export type NewStudy = Omit<
   StudyRow,
   | 'status'
+  | 'resendOf'
   | 'waitingFor'
   | 'problem'
   | 'warnings'
@@ -48,7 +53,7 @@ export type NewStudy = Omit<
   | 'updatedAt'
   | 'deliveredAt'
 > &
-  Partial<Pick<StudyRow, 'warnings'>>;
+  Partial<Pick<StudyRow, 'warnings' | 'resendOf'>>;
 
 export async function insertStudy(db: Queryable, study: NewStudy): Promise<void> {
   await db('studies').insert({ ...study, warnings: JSON.stringify(study.warnings ?? []), status: 'pending' });

@@ -19,6 +19,8 @@ export interface UploadRow {
   studyDescription: string | null;
   clinicalHistory: string | null;
   studyInstanceUid: string | null;
+  /** Key of the PACS the sender chose; null: the rules decide. */
+  target: string | null;
   fileCount: number;
   totalBytes: number;
   dedupeKey: Buffer;
@@ -60,10 +62,11 @@ export type NewUpload = Omit<
   | 'waitingFor'
   | 'warnings'
   | 'onDoubt'
+  | 'target'
   | 'isImplicit'
   | 'isHidden'
 > &
-  Partial<Pick<UploadRow, 'onDoubt' | 'isImplicit' | 'isHidden'>>;
+  Partial<Pick<UploadRow, 'onDoubt' | 'target' | 'isImplicit' | 'isHidden'>>;
 
 export async function insertUpload(db: Queryable, upload: NewUpload): Promise<UploadRow> {
   const [row] = await db<UploadRow>('uploads').insert(upload).returning('*');

@@ -7,6 +7,8 @@ export interface UserRow {
   email: string;
   passwordHash: string;
   fullName: string | null;
+  /** Where the account works. */
+  facility: string | null;
   role: Role;
   status: AccountStatus;
   totpSecret: Buffer | null;
@@ -27,7 +29,10 @@ export async function lockRegistration(trx: Queryable): Promise<{ isFirstAccount
 
 export async function insertUser(
   trx: Queryable,
-  user: Pick<UserRow, 'id' | 'username' | 'email' | 'passwordHash' | 'fullName' | 'role' | 'status'>,
+  user: Pick<
+    UserRow,
+    'id' | 'username' | 'email' | 'passwordHash' | 'fullName' | 'facility' | 'role' | 'status'
+  >,
 ): Promise<UserRow> {
   const [row] = await trx<UserRow>('users').insert(user).returning('*');
   if (!row) throw new Error('The account was not written');

@@ -16,6 +16,7 @@ export function presentUser(row: UserRow): User {
     username: row.username,
     email: row.email,
     fullName: row.fullName,
+    facility: row.facility,
     role: row.role,
     status: row.status,
     totpEnabled: row.totpSecret !== null,

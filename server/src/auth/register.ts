@@ -55,6 +55,7 @@ export async function register(
       email: request.email,
       passwordHash,
       fullName: request.fullName ?? null,
+      facility: request.facility ?? null,
       ...firstStanding(request.role, isFirstAccount),
     });
     unit.audit({

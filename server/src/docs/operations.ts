@@ -18,6 +18,7 @@ import {
   CreateUploadRequestSchema,
   CreateUploadResponseSchema,
   ReopenUploadRequestSchema,
+  TargetListSchema,
   UPLOAD_STATUSES,
   UploadDetailSchema,
   UploadListQuerySchema,
@@ -157,6 +158,15 @@ export const OPERATIONS: Operation[] = [
     summary: 'The account that is signed in',
     secured: true,
     answers: { 200: { description: 'The account', schema: UserSchema } },
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/targets',
+    tag: 'Uploads',
+    summary: 'The PACS among which a sender may choose; empty where the operator decides',
+    secured: true,
+    answers: { 200: { description: 'The PACS', schema: TargetListSchema } },
     problems: BEARER_PROBLEMS,
   },
   {

@@ -36,7 +36,12 @@ export function healthRoutes({ db, storage, outbox, config }: Platform, isStoppi
     const ready = database && bytes && !isStopping();
     res.status(ready ? 200 : 503).json({
       status: ready ? 'ready' : 'not ready',
-      checks: { database, storage: bytes, queue, pacs: config.pacs ? 'configured' : 'not configured' },
+      checks: {
+        database,
+        storage: bytes,
+        queue,
+        pacs: config.pacs.all.length > 0 ? 'configured' : 'not configured',
+      },
     });
   });
   return router;

@@ -46,7 +46,7 @@ export function assertTakesBytes(upload: Pick<TusUpload, 'status' | 'expiresAt'>
 
 export interface AccessDeps {
   db: Database;
-  config: Pick<Config, 'publicUrl' | 'uploads'>;
+  config: Pick<Config, 'publicUrl' | 'uploads' | 'pacs'>;
   dedupeSecret: Buffer;
 }
 
@@ -57,7 +57,7 @@ export interface AccessDeps {
 export function authorizeTus({ db, config, dedupeSecret }: AccessDeps): RequestHandler {
   const implicitUpload = (req: Request, { userId }: Principal): UploadRow => {
     const length = isFinalCreation(req) ? undefined : req.get('upload-length');
-    return newImplicitUpload(config.uploads, dedupeSecret, {
+    return newImplicitUpload(config, dedupeSecret, {
       userId,
       tusMetadata: req.get('upload-metadata'),
       size: length === undefined ? undefined : Number(length),

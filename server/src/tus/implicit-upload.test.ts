@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { newImplicitUpload } from './implicit-upload.js';
 
-const LIMITS = { maxBytes: 5000, ttlHours: 2, chunkSize: 1, maxChunkSize: 2 } as Parameters<
-  typeof newImplicitUpload
->[0];
+const CONFIG = {
+  uploads: { maxBytes: 5000, ttlHours: 2, chunkSize: 1, maxChunkSize: 2 },
+  pacs: { all: [], rules: [], choices: ['archive'] },
+} as unknown as Parameters<typeof newImplicitUpload>[0];
 const SECRET = randomBytes(32);
 const named = `patientName ${btoa('Doe^Jane')},studyDate ${btoa('2026-01-02')},modality ${btoa('CT')}`;
 const make = (given: Partial<Parameters<typeof newImplicitUpload>[2]> = {}, secret = SECRET) =>
-  newImplicitUpload(LIMITS, secret, {
+  newImplicitUpload(CONFIG, secret, {
     userId: 'u',
     tusMetadata: undefined,
     size: 100,
@@ -17,6 +18,12 @@ const make = (given: Partial<Parameters<typeof newImplicitUpload>[2]> = {}, secr
   });
 
 describe('an upload made with its file', () => {
+  it('goes to the PACS the sender chose, if it may be chosen', () => {
+    expect(make().target).toBeNull();
+    expect(make({ tusMetadata: `target ${btoa('archive')}` }).target).toBe('archive');
+    expect(() => make({ tusMetadata: `target ${btoa('default')}` })).toThrow(/target: Choose one of archive/);
+  });
+
   it('holds that file and no other', () => {
     expect(make()).toMatchObject({ userId: 'u', fileCount: 1, totalBytes: 100, isImplicit: true });
     expect(make({ size: undefined }).totalBytes).toBe(5000);

@@ -3,6 +3,7 @@ import type { Config } from '@relaypacs/core/config.js';
 import { UNNAMED_PATIENT } from '@relaypacs/core/contract/uploads.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { assertMayChoose } from '../uploads/choose-target.js';
 import { dedupeKey } from '../uploads/dedupe-key.js';
 import { readStudyMetadata } from './metadata.js';
 
@@ -27,11 +28,12 @@ export interface ImplicitUpload {
  * @throws HttpProblem VALIDATION_FAILED when the metadata cannot be used
  */
 export function newImplicitUpload(
-  limits: Config['uploads'],
+  { uploads: limits, pacs }: Pick<Config, 'uploads' | 'pacs'>,
   dedupeSecret: Buffer,
   { userId, tusMetadata, size, isSlice }: ImplicitUpload,
 ): UploadRow {
   const study = readStudyMetadata(tusMetadata);
+  assertMayChoose(pacs, study.target);
   const now = new Date();
   const studyDate = study.studyDate ?? now.toISOString().slice(0, 10);
   const isNamed = study.patientName !== UNNAMED_PATIENT;
@@ -49,6 +51,7 @@ export function newImplicitUpload(
     studyDescription: study.studyDescription ?? null,
     clinicalHistory: study.clinicalHistory || null,
     studyInstanceUid: null,
+    target: study.target ?? null,
     fileCount: 1,
     totalBytes: size ?? limits.maxBytes,
     // Two studies of nobody in particular are not the same study.

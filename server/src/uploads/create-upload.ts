@@ -65,6 +65,7 @@ export async function createUpload(
       studyDescription: study.studyDescription ?? null,
       clinicalHistory: study.clinicalHistory || null,
       studyInstanceUid: study.studyInstanceUid ?? null,
+      target: study.target ?? null,
       fileCount: study.fileCount,
       totalBytes: study.totalBytes,
       onDoubt: study.onDoubt ?? null,

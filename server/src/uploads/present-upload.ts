@@ -1,3 +1,4 @@
+import { findTarget, type PacsTargets } from '@relaypacs/core/config-targets.js';
 import {
   type ArchiveContents,
   type InstanceCounts,
@@ -140,10 +141,12 @@ function presentSummary(
   };
 }
 
-function presentStudy(row: StudyRow, counts: InstanceCounts | undefined): Study {
+function presentStudy(row: StudyRow, counts: InstanceCounts | undefined, pacs: PacsTargets): Study {
   return {
     id: row.id,
     studyInstanceUid: row.studyInstanceUid,
+    target: row.target,
+    targetName: findTarget(pacs, row.target)?.name ?? row.target,
     patientName: row.patientName,
     patientId: row.patientId,
     patientBirthDate: row.patientBirthDate,
@@ -197,7 +200,7 @@ export async function presentUploads(db: Queryable, rows: readonly UploadRow[]):
 }
 
 /** One upload with its files, studies and timeline. */
-export async function presentUpload(db: Queryable, row: UploadRow): Promise<UploadDetail> {
+export async function presentUpload(db: Queryable, pacs: PacsTargets, row: UploadRow): Promise<UploadDetail> {
   const [totals, files, studies, events] = await Promise.all([
     sumUploadFiles(db, [row.id]),
     listUploadFiles(db, row.id),
@@ -213,7 +216,7 @@ export async function presentUpload(db: Queryable, row: UploadRow): Promise<Uplo
     ...presentSummary(row, totals.get(row.id), studies, progress),
     warnings: row.warnings,
     files: files.map((file) => presentFile(file, row, contents.get(file.id))),
-    studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id))),
+    studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id), pacs)),
     timeline: events.map(({ at, action }) => ({
       at: at.toISOString(),
       event: action.replace(/^upload\./, ''),

@@ -21,6 +21,7 @@ import type { RateLimits } from '../http/rate-limits.js';
 import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { readBody, readQuery } from '../http/validate.js';
 import { cancelUpload } from './cancel-upload.js';
+import { assertMayChoose } from './choose-target.js';
 import { completeUpload } from './complete-upload.js';
 import { confirmUpload } from './confirm-upload.js';
 import { createUpload } from './create-upload.js';
@@ -71,6 +72,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
 
   router.post('/', guards.requireUploader, rateLimits.uploadInit, async (req, res) => {
     const announcement = readBody(CreateUploadRequestSchema, req);
+    assertMayChoose(config.pacs, announcement.target);
     const { userId } = principalOf(res);
     const upload = await createUpload(transact, config.uploads, keys.dedupeSecret, announcement, {
       ...actorOf(req, res),
@@ -103,7 +105,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
-    res.json(await presentUpload(db, await uploadFor(req, res, maySeeUpload)));
+    res.json(await presentUpload(db, config.pacs, await uploadFor(req, res, maySeeUpload)));
   });
 
   router.post('/:id/complete', guards.requireUserOrUpload, async (req, res) => {

@@ -1,4 +1,5 @@
 import type { Config } from '@relaypacs/core/config.js';
+import { findTarget } from '@relaypacs/core/config-targets.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { type Logger, withLogContext } from '@relaypacs/core/observability/logger.js';
 import type { Platform } from '@relaypacs/core/platform.js';
@@ -68,8 +69,10 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<void
 
 async function withPacs(deps: DeliveryDeps, record: DeliveryRecord): Promise<void> {
   const { config, pacsAccesses, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
-  if (!config.pacs) throw new PacsUnavailable('not-configured', 'No PACS is configured');
-  const pacs = new DicomwebClient(config.pacs, pacsAccesses.of(config.pacs));
+  const { target: key } = record.study;
+  const target = findTarget(config.pacs, key);
+  if (!target) throw new PacsUnavailable('not-configured', `No PACS is configured as ${key}`);
+  const pacs = new DicomwebClient(target, pacsAccesses.of(target));
   const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
   try {

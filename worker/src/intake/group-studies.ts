@@ -186,13 +186,13 @@ const int32 = (value: number | undefined) =>
 export function toRows(
   uploadId: string,
   { studyInstanceUid, attributes, members, warnings }: StudyDraft,
-): { study: NewStudy; instances: NewInstance[] } {
+): { study: Omit<NewStudy, 'target'>; instances: NewInstance[] } {
   const studyId = newId();
   const instances = members.flatMap((member) => newInstance(studyId, member) ?? []);
   const modalities = members.flatMap(({ object, isNote }) =>
     isNote ? [] : (clean(object.attributes.modality) ?? []),
   );
-  const study: NewStudy = {
+  const study = {
     id: studyId,
     uploadId,
     studyInstanceUid,

@@ -1,4 +1,5 @@
 import type { Config } from '@relaypacs/core/config.js';
+import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
 import type { ArchiveEntry, UploadProblem, Warning } from '@relaypacs/core/contract/uploads.js';
 import { replaceArchiveEntries } from '@relaypacs/core/db/archive-entries.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
@@ -17,12 +18,20 @@ import {
   type UploadRow,
   waitForSender,
 } from '@relaypacs/core/db/uploads.js';
+import { findUser } from '@relaypacs/core/db/users.js';
+import { routeStudy } from '@relaypacs/core/domain/routing.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js';
 import { type StudyDraft, toRows } from './group-studies.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
 import { tellable } from './tellable-warnings.js';
+
+/** What decides about a result. */
+export interface RecordConfig {
+  intake: Pick<Config['intake'], 'incomplete' | 'mismatch'>;
+  pacs: Pick<Config['pacs'], 'rules'>;
+}
 
 /** Everything an intake has come to. */
 export interface IntakeResult {
@@ -43,7 +52,7 @@ export async function recordIntake(
   unit: UnitOfWork,
   upload: UploadRow,
   { files, studies, derived, warnings }: IntakeResult,
-  policy: Pick<Config['intake'], 'incomplete' | 'mismatch'>,
+  { intake, pacs }: RecordConfig,
 ): Promise<string[]> {
   const { trx } = unit;
   await assertStillAnnounced(unit, files);
@@ -63,11 +72,14 @@ export async function recordIntake(
     return unneeded;
   }
   const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
+  const sender = await findUser(trx, upload.userId);
   for (const { study, instances } of rows) {
-    await insertStudy(trx, study);
+    const routed = { ...upload, modalities: study.modalities, facility: sender?.facility ?? null };
+    const target = upload.target ?? routeStudy(pacs.rules, routed, DEFAULT_TARGET);
+    await insertStudy(trx, { ...study, target });
     await insertInstances(trx, instances);
   }
-  if (asksSender(upload, policy, [...warnings, ...studies.flatMap((study) => study.warnings)])) {
+  if (asksSender(upload, intake, [...warnings, ...studies.flatMap((study) => study.warnings)])) {
     const doubts = [...warnings, ...studies.flatMap((study) => study.warnings)].map(({ code }) => code);
     await waitForSender(unit, upload, SYSTEM_ACTOR, [...new Set(doubts)]);
     return unneeded;

@@ -29,7 +29,7 @@ import { addStudyDoubts, uploadDoubts } from './study-doubts.js';
 import { wrapObjects } from './wrap-objects.js';
 
 export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'storage' | 'logger'> {
-  config: Pick<Config, 'intake' | 'uploads'>;
+  config: Pick<Config, 'intake' | 'uploads' | 'pacs'>;
   /** Where strangers' bytes are decoded. */
   tasks: IsolatedTasks;
   /** Aborts when the worker is to stop. */
@@ -203,7 +203,7 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
       const current = await lockUpload(unit.trx, uploadId);
       // Cancelled while it was being checked: there is nothing to record, and what was made for it is not needed.
       if (current?.status !== 'processing') return objectKeys(result);
-      return recordIntake(unit, current, result, deps.config.intake);
+      return recordIntake(unit, current, result, deps.config);
     });
     await removeUnneeded(deps, unneeded);
   } catch (error) {

@@ -9,6 +9,8 @@ function study(more: Partial<Study>): Study {
   return {
     id: 's1',
     studyInstanceUid: '1.2.3',
+    target: 'default',
+    targetName: 'PACS',
     patientName: null,
     patientId: null,
     patientBirthDate: null,
