@@ -5,11 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
+import { listCircuits } from '@relaypacs/core/db/pacs-circuits.js';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
-import { deliverStudy } from '../worker/src/delivery/deliver-study.js';
 import { RENEW_MS, RowClaim } from '../worker/src/row-claim.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Exchange, FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
@@ -30,6 +31,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   fixture.log.length = 0;
   await fixture.takeJobs();
+  await fixture.db('pacsCircuits').delete();
   pacs = await FaultyPacs.start();
   return () => pacs.close();
 });
@@ -121,13 +123,10 @@ it('waits as long as a busy PACS asks', async () => {
   const before = Date.now();
   const waiting = await deliverOnce(study);
   expect(waiting).toMatchObject({ status: 'delivering', waitingFor: 'pacs', problem: null, claimedBy: null });
-  expect(waiting.nextAttemptAt!.getTime() - before).toBeGreaterThanOrEqual(7000);
-  const [job] = await fixture.takeJobs();
-  expect(job).toMatchObject({
-    jobId: `delivery-${study.studyId}-1`,
-    priority: 3,
-    runAt: waiting.nextAttemptAt,
-  });
+  const [circuit] = await listCircuits(fixture.db, [DEFAULT_TARGET]);
+  expect(circuit).toMatchObject({ state: 'open', kind: 'busy' });
+  expect(circuit!.nextProbeAt.getTime() - before).toBeGreaterThanOrEqual(7000);
+  expect((await fixture.takeJobs()).map(({ jobId }) => jobId)).toEqual([`delivery-${study.studyId}-1`]);
 });
 
 it('waits for an operator when the PACS denies access before it reads the request', async () => {
@@ -466,7 +465,7 @@ it('leaves nothing behind when the database goes away in the middle', async () =
     response.end(stowAnswer([{ '00081155': { vr: 'UI', Value: [uidOf(study, 0)] } }], []));
   });
   // An unhandled rejection would fail the run.
-  await expect(deliverStudy(doomed.deps({ url: pacs.url }), study.studyId)).rejects.toThrow();
+  await expect(doomed.deliver(doomed.deps({ url: pacs.url }), study.studyId)).rejects.toThrow();
   const renewals = started.mock.results.filter((_, call) => started.mock.calls[call]?.[1] === RENEW_MS);
   expect(renewals).toHaveLength(1);
   expect(ended).toHaveBeenCalledWith(renewals[0]?.value);

@@ -7,7 +7,8 @@ import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
-import { type DeliveryDeps, deliverStudy } from '../worker/src/delivery/deliver-study.js';
+import type { DeliveryDeps } from '../worker/src/delivery/deliver-study.js';
+import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { orthancDigests } from './support/orthanc-contents.js';
@@ -28,6 +29,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
+  await fixture.db('pacsCircuits').delete();
   proxy = await RecordingProxy.start(orthanc.url);
   return () => proxy.close();
 });
@@ -134,7 +136,7 @@ it('goes on after a killed worker without sending anything twice', async () => {
   await fixture.takeJobs();
   // The first worker ends in the middle of several requests: nothing of it reaches PostgreSQL or Orthanc any more.
   const { stalled, go } = stallAt(4, 1_000_000);
-  const first = deliverStudy(deps(), studyId);
+  const first = fixture.deliver(deps(), studyId);
   await stalled;
   const { stored = 0, pending = 0 } = await statuses(study);
   expect([stored > 0, pending > 0]).toEqual([true, true]);
@@ -145,10 +147,10 @@ it('goes on after a killed worker without sending anything twice', async () => {
   proxy.cut();
   go();
   await first;
-  expect(await fixture.study(studyId)).toMatchObject({ status: 'delivering', waitingFor: null });
+  expect(await fixture.study(studyId)).toMatchObject({ status: 'delivering' });
   await until(async () => (await countInOrthanc(study)) === proxy.sent().size);
 
-  await deliverStudy(deps(), studyId);
+  await fixture.deliver(deps(), studyId);
   expect(await fixture.upload(study.uploadId)).toMatchObject({ status: 'delivered' });
   expect(await statuses(study)).toEqual({ verified: 105 });
   expect(await digestsInOrthanc(study)).toEqual(digestsSent(study));
@@ -251,7 +253,7 @@ it('hands the study back when the worker stops, and the next one goes on', async
   await fixture.takeJobs();
   const stopping = new AbortController();
   const { stalled, go } = stallAt(2, 1);
-  const delivery = deliverStudy(deps({ stopping: stopping.signal }), study.studyId);
+  const delivery = fixture.deliver(deps({ stopping: stopping.signal }), study.studyId);
   await stalled;
   stopping.abort();
   go();
@@ -272,7 +274,10 @@ it('hands the study back when the worker stops, and the next one goes on', async
 it('delivers the same study from two uploads at once without sending anything twice', async () => {
   const slices = makeStudy(45);
   const [one, two] = [await fixture.addUpload(slices), await fixture.addUpload(slices)];
-  await fixture.deliverAll(deps(), one, two);
+  const deliveries = new DeliveryDispatcher(deps(), 2);
+  await until(async () => (await fixture.upload(two.uploadId)).status !== 'delivering');
+  await until(async () => (await fixture.upload(one.uploadId)).status !== 'delivering');
+  await deliveries.close();
   for (const { uploadId, studyId } of [one, two]) {
     expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivered' });
     expect(await fixture.study(studyId)).toMatchObject({ status: 'delivered' });

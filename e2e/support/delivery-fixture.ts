@@ -23,8 +23,11 @@ import { createLogger, type Logger } from '@relaypacs/core/observability/logger.
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import { createUploadedFiles, type UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import { Circuits } from '../../worker/src/delivery/circuits.js';
 import { type DeliveryDeps, deliverStudy } from '../../worker/src/delivery/deliver-study.js';
+import type { DeliveryMetrics } from '../../worker/src/delivery/delivery-metrics.js';
 import { PacsAccesses } from '../../worker/src/delivery/pacs-access.js';
+import { RowClaim } from '../../worker/src/row-claim.js';
 
 export interface TestObject {
   sopInstanceUid: string;
@@ -46,6 +49,8 @@ export interface LogLine {
 }
 
 type PacsSettings = PacsTarget;
+
+const NO_METRICS: DeliveryMetrics = { ended: () => {}, probed: () => {}, circuit: () => {} };
 
 /** A database, a storage and one or more workers that deliver from it. */
 export class DeliveryFixture {
@@ -94,14 +99,19 @@ export class DeliveryFixture {
       answerTimeoutMs: timeoutMs,
       ...pacs,
     };
+    const config = { pacs: { all: settings ? [settings] : [], rules: [], choices: [] } };
+    const { pacsAccesses } = this;
     return {
       db,
       transact,
       files,
       logger,
-      config: { pacs: { all: settings ? [settings] : [], rules: [], choices: [] } },
-      pacsAccesses: this.pacsAccesses,
+      config,
+      pacsAccesses,
+      circuits: new Circuits({ db, transact, logger, config, pacsAccesses, metrics: NO_METRICS }),
+      metrics: NO_METRICS,
       stopping: this.stopping.signal,
+      makesRoom: async () => false,
       patienceSeconds: [0.02, 0.05, 0.1],
       ...more,
     };
@@ -243,7 +253,7 @@ export class DeliveryFixture {
       await Promise.all(
         jobs.map(async ({ runAt, payload }) => {
           await sleep(Math.max(0, runAt.getTime() - Date.now()));
-          if ('studyId' in payload) await deliverStudy(deps, payload.studyId);
+          if ('studyId' in payload) await this.deliver(deps, payload.studyId);
         }),
       );
     }
@@ -252,8 +262,14 @@ export class DeliveryFixture {
   /** Runs each job that is there once, without waiting for its time. */
   async deliverOnce(deps: DeliveryDeps): Promise<void> {
     for (const { payload } of await this.takeJobs()) {
-      if ('studyId' in payload) await deliverStudy(deps, payload.studyId);
+      if ('studyId' in payload) await this.deliver(deps, payload.studyId);
     }
+  }
+
+  /** One run at one study, whosever turn it is. */
+  async deliver(deps: DeliveryDeps, studyId: string): Promise<void> {
+    const claim = await RowClaim.take(this.db, this.transact, 'studies', studyId);
+    if (claim) await deliverStudy(deps, claim);
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,9 @@ import { createLogger, withLogContext } from '@relaypacs/core/observability/logg
 import { serveMetrics } from '@relaypacs/core/observability/metrics-server.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
 import { openConsumer } from '@relaypacs/core/queue/backend.js';
-import { deliverStudy } from './delivery/deliver-study.js';
+import { Circuits } from './delivery/circuits.js';
+import { createDeliveryMetrics } from './delivery/delivery-metrics.js';
+import { DeliveryDispatcher } from './delivery/dispatcher.js';
 import { PacsAccesses } from './delivery/pacs-access.js';
 import { takeInUpload } from './intake/take-in-upload.js';
 import { IsolatedTasks } from './isolation/isolated-tasks.js';
@@ -28,15 +30,20 @@ await runService(logger, async () => {
   const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
   const tasks = new IsolatedTasks();
-  const deps = { ...platform, tasks, pacsAccesses: new PacsAccesses(), stopping: stopping.signal };
+  const pacsAccesses = new PacsAccesses();
+  const deliveryMetrics = createDeliveryMetrics(platform.metrics);
+  const circuits = new Circuits({ ...platform, pacsAccesses, metrics: deliveryMetrics });
+  const deps = { ...platform, tasks, stopping: stopping.signal };
+  const deliveries = new DeliveryDispatcher(
+    { ...deps, pacsAccesses, circuits, metrics: deliveryMetrics },
+    config.worker.deliveryConcurrency,
+  );
 
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId }, jobId) =>
       withLogContext({ uploadId, jobId }, () => takeInUpload(deps, uploadId)),
     ),
-    openConsumer('delivery', config, config.worker.deliveryConcurrency, ({ studyId }, jobId) =>
-      withLogContext({ studyId, jobId }, () => deliverStudy(deps, studyId)),
-    ),
+    openConsumer('delivery', config, 1, async () => deliveries.wake()),
   ];
   for (const consumer of consumers) {
     consumer.onError((error) => logger.warn('The queue connection reported an error', { error }));
@@ -44,6 +51,7 @@ await runService(logger, async () => {
   platform.outbox.startPolling();
   const stopUpkeep = startUpkeep(
     [
+      { name: 'PACS', everyMs: SECOND, run: () => circuits.tend().then(() => 0) },
       { name: 'sweep', everyMs: 5 * SECOND, run: () => sweepStranded(platform) },
       { name: 'expire', everyMs: 30 * SECOND, run: () => expireUploads(platform) },
       { name: 'remove bytes', everyMs: MINUTE, run: () => removeBytes(platform) },
@@ -61,7 +69,7 @@ await runService(logger, async () => {
     async stop() {
       stopping.abort(new Error('The worker is stopping'));
       await stopUpkeep();
-      await Promise.all(consumers.map((consumer) => consumer.close()));
+      await Promise.all([deliveries.close(), ...consumers.map((consumer) => consumer.close())]);
       await tasks.close();
       metrics?.close();
       await platform.close();

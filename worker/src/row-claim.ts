@@ -3,7 +3,8 @@ import type { Database } from '@relaypacs/core/db/database.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 
-const HOLD_SECONDS = 20;
+/** How long a claim holds without being renewed: a killed worker's row is free after it. */
+export const HOLD_SECONDS = 20;
 /** How often a claim is renewed. */
 export const RENEW_MS = 5000;
 
@@ -52,6 +53,11 @@ export class RowClaim {
     const holder = newId();
     const taken = await claim(db, table, id, holder, HOLD_SECONDS);
     return taken ? new RowClaim(db, transact, table, id, holder) : undefined;
+  }
+
+  /** Keeps a claim that was taken for {@link HOLD_SECONDS} a moment ago. */
+  static adopt(db: Database, transact: Transact, table: ClaimedTable, id: string, holder: string): RowClaim {
+    return new RowClaim(db, transact, table, id, holder);
   }
 
   /** Aborted with {@link ClaimLost} when the claim is gone. */

@@ -1,10 +1,4 @@
-import type {
-  InstanceCounts,
-  ServiceLevel,
-  StudyStatus,
-  UploadProblem,
-  Warning,
-} from '../contract/uploads.js';
+import type { InstanceCounts, StudyStatus, UploadProblem, Warning } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 
 export interface StudyRow {
@@ -89,25 +83,6 @@ export async function updateStudy(
     .update({ ...change, updatedAt: new Date() });
 }
 
-/**
- * True while the same study, received by another upload, is being delivered. Asked and answered one after another
- * (by a lock that ends with the transaction), so that two such deliveries never begin side by side: each could not
- * see what the other one is sending.
- */
-export async function isDeliveredElsewhere(
-  trx: Queryable,
-  study: Pick<StudyRow, 'id' | 'studyInstanceUid'>,
-): Promise<boolean> {
-  await trx.raw('SELECT pg_advisory_xact_lock(hashtextextended(?, 0))', [study.studyInstanceUid]);
-  const other = await trx('studies')
-    .where({ studyInstanceUid: study.studyInstanceUid })
-    .whereNot({ id: study.id })
-    .whereNotNull('claimedBy')
-    .where('claimExpiresAt', '>', trx.fn.now())
-    .first('id');
-  return other !== undefined;
-}
-
 /** The patient a study was sent with before, by another upload. */
 export type KnownPatient = Pick<
   StudyRow,
@@ -166,23 +141,4 @@ export async function countRemarks(db: Queryable, studyIds: readonly string[]): 
     .groupBy('studyId')
     .select('studyId', db.raw('count(*) AS remarks'));
   return new Map(rows.map(({ studyId, remarks }) => [studyId, remarks]));
-}
-
-/** Studies that should be delivered, that nobody works on, and whose time to be looked at came `seconds` ago. */
-export async function listStrandedStudies(
-  db: Queryable,
-  seconds: number,
-  limit: number,
-): Promise<Array<StudyRow & { serviceLevel: ServiceLevel }>> {
-  return db<StudyRow>('studies')
-    .join('uploads', 'uploads.id', 'studies.uploadId')
-    .where('uploads.status', 'delivering')
-    .whereIn('studies.status', ['pending', 'delivering'])
-    .where((free) => free.whereNull('studies.claimedBy').orWhere('studies.claimExpiresAt', '<', db.fn.now()))
-    .whereRaw(`coalesce(studies.next_attempt_at, studies.updated_at) < now() - ? * interval '1 second'`, [
-      seconds,
-    ])
-    .orderBy('studies.id')
-    .limit(limit)
-    .select('studies.*', 'uploads.serviceLevel');
 }

@@ -44,6 +44,11 @@ export class Metrics {
     });
   }
 
+  /** Numbers that rise and fall, one for each value of its labels. */
+  levels<const Label extends string>(described: Described<Label>): Gauge<Label> {
+    return new Gauge(this.configuration(described));
+  }
+
   /** @param buckets - upper bounds, rising, in the unit of what is observed */
   histogram<const Label extends string = never>(
     described: Described<Label>,

@@ -1,11 +1,13 @@
 import type { Config } from '@relaypacs/core/config.js';
-import { findTarget } from '@relaypacs/core/config-targets.js';
+import { findTarget, type PacsTarget } from '@relaypacs/core/config-targets.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
-import { type Logger, withLogContext } from '@relaypacs/core/observability/logger.js';
+import { withLogContext } from '@relaypacs/core/observability/logger.js';
 import type { Platform } from '@relaypacs/core/platform.js';
-import { ClaimLost } from '../row-claim.js';
-import { beginDelivery, type DeliveryRecord } from './delivery-record.js';
-import { type DeliveryRun, requestSignal, Stopping } from './delivery-run.js';
+import { ClaimLost, type RowClaim } from '../row-claim.js';
+import { type Circuits, reasonOf } from './circuits.js';
+import type { DeliveryMetrics, DeliveryOutcome } from './delivery-metrics.js';
+import { type DeliveryRecord, openDelivery } from './delivery-record.js';
+import { type DeliveryRun, MakingRoom, requestSignal, Stopping, type UnderWay } from './delivery-run.js';
 import { DicomwebClient } from './dicomweb-client.js';
 import { InstanceReader } from './instance-reader.js';
 import type { PacsAccesses } from './pacs-access.js';
@@ -22,61 +24,85 @@ export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files'
   config: Pick<Config, 'pacs'>;
   /** One for the process: access tokens outlive a delivery. */
   pacsAccesses: PacsAccesses;
+  circuits: Circuits;
+  metrics: DeliveryMetrics;
   /** Aborts when the worker is to stop. */
   stopping: AbortSignal;
+  /** Asked between two requests: true when this delivery is to be put off for a more urgent one. */
+  makesRoom(underWay: UnderWay): Promise<boolean>;
   /** Seconds before each further look for what the PACS said it stored. */
   patienceSeconds?: readonly number[];
 }
 
 /**
- * The delivery job: brings what is missing of one study into the PACS and asks it for every instance.
+ * Brings what is missing of one study into its PACS and asks that for every instance.
  *
  * A study is delivered when the PACS shows all of its instances, and failed when it refuses some for good; a PACS
  * that is away or busy is waited for. Whatever interrupts a run, the next one goes on from what the rows and the
- * PACS say. Ends normally in all of these cases, with the next job written down where there is one.
+ * PACS say. Ends normally in all of these cases.
  *
- * @throws only when not even that could be written (the database is away); the sweep takes it up then
+ * @param claim - on the study; given back in the end
+ * @throws only when not even that could be written (the database is away); the claim runs out then, and the study is
+ * taken up again
  */
-export async function deliverStudy(deps: DeliveryDeps, studyId: string): Promise<void> {
-  await withLogContext({ studyId }, async () => {
-    const record = await beginDelivery(deps.db, deps.transact, studyId);
+export async function deliverStudy(deps: DeliveryDeps, claim: RowClaim): Promise<void> {
+  await withLogContext({ studyId: claim.id }, async () => {
+    const record = await openDelivery(claim);
     if (!record) {
       deps.logger.info('Nothing to deliver now');
       return;
     }
-    await withLogContext({ uploadId: record.study.uploadId }, () => deliver(deps, record));
+    await withLogContext({ uploadId: record.study.uploadId }, async () => {
+      const outcome = await deliver(deps, record);
+      deps.metrics.ended(record.study.target, outcome);
+    });
   });
 }
 
-async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<void> {
-  const { logger } = deps;
+async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<DeliveryOutcome> {
+  const { logger, config, circuits } = deps;
+  const target = findTarget(config.pacs, record.study.target);
   try {
-    await withPacs(deps, record);
+    if (!target) throw new PacsUnavailable('not-configured', 'The PACS of the study is not configured here');
+    await withPacs(deps, record, target);
+    await circuits.worked(target);
     const status = await record.settle();
     const failed = record.instances.filter((instance) => instance.status === 'failed');
     const counts = { instances: record.instances.length, failed: failed.length };
     if (status === 'delivered') logger.info('Study delivered', counts);
     else logger.error('Study not delivered', { ...counts, instanceIds: failed.map(({ id }) => id) });
+    return status;
   } catch (error) {
-    await interrupted(record, logger, error).catch((failure: unknown) => {
+    try {
+      return await interrupted(deps, record, target, error);
+    } catch (failure) {
       if (!(failure instanceof ClaimLost)) throw failure;
       logger.warn('The study is in other hands now');
-    });
+      return 'interrupted';
+    }
   } finally {
     await record.claim.stopRenewing();
   }
 }
 
-async function withPacs(deps: DeliveryDeps, record: DeliveryRecord): Promise<void> {
-  const { config, pacsAccesses, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
-  const { target: key } = record.study;
-  const target = findTarget(config.pacs, key);
-  if (!target) throw new PacsUnavailable('not-configured', `No PACS is configured as ${key}`);
+async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: PacsTarget): Promise<void> {
+  const { circuits, pacsAccesses, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
   const pacs = new DicomwebClient(target, pacsAccesses.of(target));
   const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
+  const run: DeliveryRun = {
+    record,
+    pacs,
+    reader,
+    logger,
+    stopping,
+    signal,
+    patienceSeconds,
+    makesRoom: () => deps.makesRoom({ serviceLevel: record.serviceLevel, target: target.key }),
+    pacsWorked: () => circuits.worked(target),
+  };
   try {
-    await bringIntoPacs({ record, pacs, reader, logger, stopping, signal, patienceSeconds });
+    await bringIntoPacs(run);
   } finally {
     done();
     pacs.close();
@@ -116,25 +142,36 @@ const withStatus = (instances: readonly InstanceRow[], status: InstanceRow['stat
   instances.filter((instance) => instance.status === status);
 
 /** Puts the study off in a way that fits what happened. */
-async function interrupted(record: DeliveryRecord, logger: Logger, error: unknown): Promise<void> {
+async function interrupted(
+  { logger, circuits }: DeliveryDeps,
+  record: DeliveryRecord,
+  target: PacsTarget | undefined,
+  error: unknown,
+): Promise<DeliveryOutcome> {
   if (error instanceof ClaimLost) throw error;
   if (error instanceof Stopping) {
     await record.handBack();
     logger.info('Delivery handed back: the worker stops');
-    return;
+    return 'handed_back';
+  }
+  if (error instanceof MakingRoom) {
+    await record.handBack();
+    logger.info('Delivery put off for a more urgent study');
+    return 'preempted';
   }
   if (error instanceof PacsUnavailable) {
     const problem = waitingProblem(error.kind) ?? null;
-    const seconds = await record.postpone({
-      waitingFor: 'pacs',
-      problem,
-      leastSeconds: error.retryAfterSeconds,
-    });
-    const wait = { kind: error.kind, reason: error.message, seconds };
+    // First the PACS, so that nobody takes the study up before a probe has found it working.
+    if (target) await circuits.trip(target, error);
+    // Where the PACS broke down over this study, others have their turn before it is tried again.
+    const seconds = await record.awaitPacs(problem, error.brokeDown, error.settleSeconds);
+    const reason = target ? reasonOf(target, error) : error.message;
+    const wait = { target: record.study.target, kind: error.kind, reason, seconds };
     if (problem) logger.error('Delivery waits for somebody to put the PACS right', wait);
     else logger.warn('Delivery waits for the PACS', wait);
-    return;
+    return 'waiting';
   }
   logger.error('Delivery was interrupted', { error });
-  await record.postpone({ waitingFor: null, problem: OWN_FAULT });
+  await record.postpone(OWN_FAULT);
+  return 'interrupted';
 }

@@ -1,7 +1,6 @@
-import type { InstanceStatus, UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import type { InstanceStatus, ServiceLevel, UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { releaseClaim } from '@relaypacs/core/db/claims.js';
-import type { Database } from '@relaypacs/core/db/database.js';
 import {
   type InstanceRow,
   listInstances,
@@ -14,13 +13,12 @@ import {
 import {
   countInstances,
   findStudy,
-  isDeliveredElsewhere,
   listStudies,
   NO_INSTANCES,
   type StudyRow,
   updateStudy,
 } from '@relaypacs/core/db/studies.js';
-import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   announceUpload,
   changeUploadStatus,
@@ -30,22 +28,12 @@ import {
 } from '@relaypacs/core/db/uploads.js';
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
-import { RowClaim } from '../row-claim.js';
+import type { RowClaim } from '../row-claim.js';
 import { studyProblem, uploadProblem } from './pacs-problems.js';
 
 /** A job this much too early is run anyway: clocks of two machines differ. */
 const EARLY_MS = 1000;
 const PROGRESS_EVERY_MS = 1000;
-/** Until the same study of another upload is asked for again. */
-const OTHER_DELIVERY_SECONDS = 5;
-
-/** Why and for how long a study is put off. */
-export interface Postponement {
-  waitingFor: 'pacs' | null;
-  problem: UploadProblem | null;
-  /** At least this long; the usual backoff where it is longer. */
-  leastSeconds?: number | undefined;
-}
 
 /** The database's side of one delivery run: every write of it, each guarded by the claim. */
 export class DeliveryRecord {
@@ -61,6 +49,10 @@ export class DeliveryRecord {
     this.study = study;
     this.upload = upload;
     this.instances = instances;
+  }
+
+  get serviceLevel(): ServiceLevel {
+    return this.upload.serviceLevel;
   }
 
   /** The PACS answers: whatever the study waited for is over. */
@@ -113,13 +105,27 @@ export class DeliveryRecord {
   }
 
   /**
-   * Gives the study back until the wait is over, with the job that goes on then.
+   * Gives the study back until something of ours works again.
    *
    * @returns seconds of the wait
    */
-  async postpone({ waitingFor, problem, leastSeconds = 0 }: Postponement): Promise<number> {
-    const seconds = Math.max(backoffSeconds(this.study.attempts), leastSeconds);
-    await this.giveBack({ waitingFor, problem }, seconds);
+  async postpone(problem: UploadProblem): Promise<number> {
+    const seconds = backoffSeconds(this.study.attempts);
+    await this.giveBack({ waitingFor: null, problem }, seconds);
+    return seconds;
+  }
+
+  /**
+   * Gives the study back until its PACS takes studies again.
+   *
+   * @param problem - what somebody has to do about it
+   * @param isSuspect - the PACS may have broken down over this study
+   * @param leastSeconds - for which it may still be busy with it
+   * @returns seconds after which it may be tried again at the earliest
+   */
+  async awaitPacs(problem: UploadProblem | null, isSuspect: boolean, leastSeconds: number): Promise<number> {
+    const seconds = Math.max(isSuspect ? backoffSeconds(this.study.attempts) : 0, leastSeconds);
+    await this.giveBack({ waitingFor: 'pacs', problem }, seconds);
     return seconds;
   }
 
@@ -176,27 +182,21 @@ export class DeliveryRecord {
 }
 
 /**
- * Claims a study and notes that its delivery is under way.
+ * Notes that the delivery of a claimed study is under way.
  *
- * @returns undefined when there is nothing to do now: settled, not due, or in other hands
+ * @returns undefined when there is nothing to do now, the claim being given back: settled, or not due
  */
-export async function beginDelivery(
-  db: Database,
-  transact: Transact,
-  studyId: string,
-): Promise<DeliveryRecord | undefined> {
-  const claim = await RowClaim.take(db, transact, 'studies', studyId);
-  if (!claim) return undefined;
+export async function openDelivery(claim: RowClaim): Promise<DeliveryRecord | undefined> {
   let record: DeliveryRecord | undefined;
   try {
-    record = await claim.write((unit) => beginUnderClaim(unit, claim));
+    record = await claim.write((unit) => openUnderClaim(unit, claim));
     return record;
   } finally {
     if (!record) await claim.stopRenewing();
   }
 }
 
-async function beginUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<DeliveryRecord | undefined> {
+async function openUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<DeliveryRecord | undefined> {
   const { trx } = unit;
   const before = await findStudy(trx, claim.id);
   const upload = before && (await findUpload(trx, before.uploadId));
@@ -208,10 +208,6 @@ async function beginUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<Deliv
   }
   const attempts = before.attempts + 1;
   await updateStudy(trx, before.id, { status: 'delivering', attempts, nextAttemptAt: null });
-  if (await isDeliveredElsewhere(trx, before)) {
-    await release(unit, { id: before.id, attempts }, upload, claim.holder, OTHER_DELIVERY_SECONDS);
-    return undefined;
-  }
   // A study that begins anew gets another chance for what failed before; one that goes on keeps its verdicts.
   if (before.status === 'pending') await reopenFailedInstances(trx, before.id);
   const study = await findStudy(trx, before.id);

@@ -1,3 +1,4 @@
+import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
 import type { DeliveryRecord } from './delivery-record.js';
 import type { DicomwebClient } from './dicomweb-client.js';
@@ -9,6 +10,21 @@ export class Stopping extends Error {
     super('The worker stops');
     this.name = 'Stopping';
   }
+}
+
+/** A more urgent study waits for the slot: this one is handed back between two requests. */
+export class MakingRoom extends Error {
+  constructor() {
+    super('A more urgent study waits');
+    this.name = 'MakingRoom';
+  }
+}
+
+/** What is under way, for whoever decides whether it has to make room. */
+export interface UnderWay {
+  serviceLevel: ServiceLevel;
+  /** Key of the PACS. */
+  target: string;
 }
 
 /** What the steps of one delivery share. */
@@ -23,12 +39,22 @@ export interface DeliveryRun {
   readonly stopping: AbortSignal;
   /** Ends requests under way. */
   readonly signal: AbortSignal;
+  /** True when this delivery is to be put off for a more urgent one. */
+  makesRoom(): Promise<boolean>;
+  /** To be called when the PACS has answered a request for storage. */
+  pacsWorked(): Promise<void>;
 }
 
 /** To be called between requests. @throws Stopping or ClaimLost */
 export function checkpoint({ signal, stopping }: DeliveryRun): void {
   signal.throwIfAborted();
   if (stopping.aborted) throw new Stopping();
+}
+
+/** To be called before something is sent. @throws MakingRoom, and what {@link checkpoint} does */
+export async function turnstile(run: DeliveryRun): Promise<void> {
+  checkpoint(run);
+  if (await run.makesRoom()) throw new MakingRoom();
 }
 
 /** How long requests under way may go on when the worker stops: less than the process itself is given. */

@@ -151,7 +151,7 @@ it('gives up on a PACS that says nothing', async () => {
     clientOf(url, { answerTimeoutMs: 200 }).stow([partOf(Buffer.from('x'))], never),
   );
   expect(error).toMatchObject({ name: 'PacsUnavailable', kind: 'unreachable', staleConnection: false });
-  expect(error.retryAfterSeconds).toBeGreaterThan(0);
+  expect(error.settleSeconds).toBeGreaterThan(0);
 });
 
 it('gives a PACS longer to answer what it stores than it may be silent meanwhile', async () => {
@@ -178,7 +178,7 @@ it('gives up on a PACS that takes no more of a request, however long it may take
   const error = await failure(client.stow([endlessPart(1024 ** 3)], never));
   expect(error).toMatchObject({ kind: 'unreachable', staleConnection: false });
   expect(error.message).toMatch(/nothing was taken for 0\.2 s \(PACS_TIMEOUT_SECONDS\)/);
-  expect(error.retryAfterSeconds).toBeGreaterThan(0);
+  expect(error.settleSeconds).toBeGreaterThan(0);
 });
 
 it('does not take a storage that is slow to read for a PACS that takes nothing', async () => {

@@ -97,6 +97,25 @@ export class DicomwebClient {
   }
 
   /**
+   * Asks whether the PACS is there and lets us in, by a query that finds nothing and reads nobody's data.
+   *
+   * @throws PacsUnavailable
+   */
+  async ping(signal: AbortSignal): Promise<void> {
+    const check = async (response: IncomingMessage) => {
+      await readText(response, MOST_ANSWER_BYTES);
+      return response.statusCode === 404 ? 'not-found' : checkFound(response);
+    };
+    const path = `/studies?limit=1&StudyInstanceUID=${NO_STUDY}`;
+    if ((await this.get(path, DICOM_JSON, signal, check)) !== 'not-found') return;
+    // Some archives say so of a study that is not there, a wrong address says so of everything.
+    await this.get('/studies?limit=1', DICOM_JSON, signal, async (response) => {
+      await readText(response, MOST_ANSWER_BYTES);
+      checkFound(response);
+    });
+  }
+
+  /**
    * Retrieves one instance by WADO-RS in the transfer syntax it is stored in.
    *
    * @param read - consumes the object's bytes as they stream in
@@ -189,6 +208,14 @@ export class DicomwebClient {
       });
     });
   }
+}
+
+/** A Study Instance UID that is nobody's: below the root that PS3.5 annex B.2 gives UUIDs, but none. */
+const NO_STUDY = '2.25.0';
+
+/** @throws PacsUnavailable for an answer that is none to a query */
+function checkFound(response: IncomingMessage): void {
+  if (![200, 204, 206].includes(response.statusCode ?? 0)) throw unavailable(response, 'QIDO-RS');
 }
 
 /** What decides whether the PACS takes a token that the token endpoint gave. */

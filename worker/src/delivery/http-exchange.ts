@@ -103,7 +103,7 @@ export async function exchange<T>(
     // What `read` made of an answer holds, also when the PACS then cut off the rest of a body it did not want.
     if (error instanceof PacsUnavailable || (!connection.failed && !watch.expired)) throw error;
     const problem = tlsProblem(error, peer.name, peer.variable);
-    const notAsked = peer !== PACS;
+    const notAsked = peer !== PACS || watch.neverConnected;
     if (problem !== undefined) {
       throw new PacsUnavailable('misconfigured', problem, { cause: error, notAsked });
     }
@@ -114,7 +114,7 @@ export async function exchange<T>(
       notAsked,
       // A body that went out whole may have been received, and its answer lost.
       staleConnection: req.reusedSocket && !connection.answered && !watch.expired && !connection.written,
-      ...(silent ? { retryAfterSeconds: AFTER_SILENCE_SECONDS } : {}),
+      ...(silent ? { settleSeconds: AFTER_SILENCE_SECONDS } : {}),
     });
   } finally {
     watch.end();
@@ -150,6 +150,11 @@ class PhaseWatch {
       if (this.phase === 'send' && this.oursToGive) this.rearm();
       else this.expire();
     });
+  }
+
+  /** No connection came about. */
+  get neverConnected(): boolean {
+    return this.phase === 'connect';
   }
 
   /** What took too long, in words, with the variable that says how long. */

@@ -10,14 +10,16 @@ export type UnavailableKind = 'unreachable' | 'busy' | 'denied' | 'misconfigured
  */
 export class PacsUnavailable extends Error {
   readonly kind: UnavailableKind;
-  /** Seconds the PACS asked us to wait (Retry-After), or that are wise. */
+  /** Seconds the PACS asked us to wait (Retry-After). */
   readonly retryAfterSeconds: number | undefined;
+  /** Seconds for which it may still be storing what it got of this study. */
+  readonly settleSeconds: number;
   readonly status: number | undefined;
   /** A kept-alive connection turned out to be closed. */
   readonly staleConnection: boolean;
   /** The PACS no longer took the access token, and the next request will bear another. */
   readonly staleToken: boolean;
-  /** It is the token endpoint that is meant: the PACS was not even asked. */
+  /** It is the token endpoint that is meant, or no connection came about: the PACS was not even asked. */
   readonly notAsked: boolean;
 
   constructor(
@@ -25,6 +27,7 @@ export class PacsUnavailable extends Error {
     message: string,
     more: {
       retryAfterSeconds?: number;
+      settleSeconds?: number;
       status?: number;
       staleConnection?: boolean;
       staleToken?: boolean;
@@ -36,6 +39,7 @@ export class PacsUnavailable extends Error {
     this.name = 'PacsUnavailable';
     this.kind = kind;
     this.retryAfterSeconds = more.retryAfterSeconds;
+    this.settleSeconds = more.settleSeconds ?? 0;
     this.status = more.status;
     this.staleConnection = more.staleConnection ?? false;
     this.staleToken = more.staleToken ?? false;

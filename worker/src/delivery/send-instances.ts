@@ -2,7 +2,7 @@ import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { inParallel } from '../in-parallel.js';
 import { planBatches } from './batches.js';
-import { checkpoint, type DeliveryRun } from './delivery-run.js';
+import { type DeliveryRun, turnstile } from './delivery-run.js';
 import type { StowReply } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
 import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
@@ -51,7 +51,7 @@ function inReadingOrder(instances: readonly InstanceRow[]): readonly InstanceRow
 /** One request, and whatever further ones it takes until the fate of each of its instances is known. */
 async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeated = false): Promise<void> {
   if (batch.length === 0) return;
-  checkpoint(run);
+  await turnstile(run);
   await run.record.sending(batch);
   const parts = batch.map((instance) => run.reader.part(instance));
   let reply: StowReply;
@@ -64,6 +64,7 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
     return brokenOff(run, batch, error);
   }
   await settleReply(run, batch, reply);
+  await run.pacsWorked();
 }
 
 /** The request was broken off at the damaged instance; what of the others arrived, the PACS knows. */

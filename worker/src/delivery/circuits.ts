@@ -1,0 +1,217 @@
+import { findTarget, type PacsTarget, type PacsTargets } from '@relaypacs/core/config-targets.js';
+import { countDeliveries } from '@relaypacs/core/db/delivery-queue.js';
+import {
+  ensureCircuits,
+  listCircuits,
+  lockCircuit,
+  markGoingOn,
+  markWaitingForPacs,
+  takeDueProbe,
+  updateCircuit,
+} from '@relaypacs/core/db/pacs-circuits.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import { type CircuitState, PROBE_EVERY_SECONDS, probeDelaySeconds } from '@relaypacs/core/domain/circuit.js';
+import type { Platform } from '@relaypacs/core/platform.js';
+import type { DeliveryMetrics } from './delivery-metrics.js';
+import { DicomwebClient } from './dicomweb-client.js';
+import type { PacsAccesses } from './pacs-access.js';
+import { waitingProblem } from './pacs-problems.js';
+import { PacsUnavailable, type UnavailableKind } from './pacs-unavailable.js';
+
+/** Longest time of one probe, and after which another worker may ask in place of one that was killed. */
+const PROBE_LIMIT_SECONDS = 10;
+/** A PACS that works is called away only when it did not answer twice: one lost packet is no outage. */
+const FAILURES_TO_OPEN = 2;
+
+const CLOSED = { state: 'closed', kind: null, reason: null, failures: 0, openedAt: null } as const;
+
+export interface CircuitDeps extends Pick<Platform, 'db' | 'transact' | 'logger'> {
+  config: { pacs: Pick<PacsTargets, 'all'> };
+  pacsAccesses: PacsAccesses;
+  metrics: DeliveryMetrics;
+}
+
+/**
+ * The circuit breakers, one for each PACS, shared by all workers through the database: a PACS that is away is not
+ * tried study by study, its studies wait, and a probe finds out when it is back.
+ */
+export class Circuits {
+  private readonly deps: CircuitDeps;
+  private readonly states = new Map<string, CircuitState>();
+
+  constructor(deps: CircuitDeps) {
+    this.deps = deps;
+  }
+
+  private get keys(): string[] {
+    return this.deps.config.pacs.all.map(({ key }) => key);
+  }
+
+  /**
+   * A delivery could not go on because of the PACS as a whole: nothing more is sent to it until a probe succeeds, and
+   * everything that is to go there says that it waits.
+   */
+  async trip(target: PacsTarget, error: PacsUnavailable): Promise<void> {
+    const { key } = target;
+    const opened = await this.deps.transact(async (unit) => {
+      await ensureCircuits(unit.trx, [key]);
+      const circuit = await lockCircuit(unit.trx, key);
+      const seconds = error.retryAfterSeconds ?? 0;
+      if (!circuit) return false;
+      if (circuit.state === 'open') {
+        // Those that were under way fail one after another; they are one failure. What the PACS asks for holds.
+        const isLater = circuit.nextProbeAt.getTime() < Date.now() + seconds * 1000;
+        if (isLater) await updateCircuit(unit.trx, key, { probeInSeconds: seconds });
+        return false;
+      }
+      await this.open(unit, target, circuit.failures + 1, error, seconds);
+      return circuit.state === 'closed';
+    });
+    this.note(key, 'open');
+    if (opened) {
+      const { kind } = error;
+      const reason = reasonOf(target, error);
+      this.deps.logger.warn('The PACS takes nothing now; its studies wait', { target: key, kind, reason });
+    }
+  }
+
+  /** A study got through: a PACS that was tried with one takes all again. */
+  async worked({ key }: PacsTarget): Promise<void> {
+    if (this.states.get(key) === 'closed') return;
+    const closed = await this.deps.transact(async (unit) => {
+      const circuit = await lockCircuit(unit.trx, key);
+      if (circuit?.state !== 'half_open') return false;
+      await updateCircuit(unit.trx, key, { ...CLOSED, probeInSeconds: PROBE_EVERY_SECONDS });
+      await markGoingOn(unit, key);
+      return true;
+    });
+    if (!closed) return;
+    this.note(key, 'closed');
+    this.deps.logger.info('The PACS takes studies again', { target: key });
+  }
+
+  /**
+   * One round of upkeep: asks each PACS whose probe is due (of all workers one does), and lets studies that came
+   * meanwhile say that they wait.
+   */
+  async tend(): Promise<void> {
+    const { db, transact } = this.deps;
+    const { keys } = this;
+    await ensureCircuits(db, keys);
+    await Promise.all((await this.takeDue()).map((target) => this.probe(target)));
+    const circuits = await listCircuits(db, keys);
+    for (const { key, state } of circuits) this.note(key, state);
+    await transact(async (unit) => {
+      for (const { key, state, kind } of circuits) {
+        if (state === 'open') await markWaitingForPacs(unit, { target: key }, problemOf(kind));
+      }
+      await markWaitingForPacs(unit, { notIn: keys }, problemOf('not-configured'));
+    });
+  }
+
+  private async takeDue(): Promise<PacsTarget[]> {
+    const due: PacsTarget[] = [];
+    for (const _ of this.keys) {
+      const circuit = await takeDueProbe(this.deps.db, this.keys, PROBE_LIMIT_SECONDS + 5);
+      const target = circuit && findTarget(this.deps.config.pacs, circuit.key);
+      if (!target) break;
+      due.push(target);
+    }
+    return due;
+  }
+
+  private async probe(target: PacsTarget): Promise<void> {
+    const { pacsAccesses, metrics } = this.deps;
+    const pacs = new DicomwebClient(target, pacsAccesses.of(target));
+    const startedAt = performance.now();
+    try {
+      await pacs.ping(AbortSignal.timeout(PROBE_LIMIT_SECONDS * 1000));
+      const seconds = (performance.now() - startedAt) / 1000;
+      metrics.probed(target.key, seconds);
+      await this.answered(target.key, Math.round(seconds * 1000));
+    } catch (error) {
+      await this.failed(target, asUnavailable(error));
+    } finally {
+      pacs.close();
+    }
+  }
+
+  private async answered(key: string, latencyMs: number): Promise<void> {
+    const { transact, logger } = this.deps;
+    const isBack = await transact(async (unit) => {
+      const circuit = await lockCircuit(unit.trx, key);
+      if (!circuit) return false;
+      const wasOpen = circuit.state === 'open';
+      // Nothing is there to try it with, and it goes on answering.
+      const isIdle = circuit.state === 'half_open' && !(await countDeliveries(unit.trx)).has(key);
+      await updateCircuit(unit.trx, key, {
+        ...(wasOpen ? { state: 'half_open' as const } : {}),
+        ...(isIdle ? CLOSED : {}),
+        ...(circuit.state === 'closed' ? { failures: 0 } : {}),
+        checkedAt: new Date(),
+        latencyMs,
+        probeInSeconds: PROBE_EVERY_SECONDS,
+      });
+      return wasOpen;
+    });
+    if (isBack) logger.info('The PACS answers again and is tried with one study', { target: key });
+  }
+
+  private async failed(target: PacsTarget, error: PacsUnavailable): Promise<void> {
+    const { transact, logger } = this.deps;
+    const { key } = target;
+    const opened = await transact(async (unit) => {
+      const circuit = await lockCircuit(unit.trx, key);
+      if (!circuit) return false;
+      const failures = circuit.failures + 1;
+      await updateCircuit(unit.trx, key, { checkedAt: new Date(), latencyMs: null });
+      if (circuit.state === 'closed' && failures < FAILURES_TO_OPEN) {
+        await updateCircuit(unit.trx, key, { failures, probeInSeconds: probeDelaySeconds(failures) });
+        return false;
+      }
+      await this.open(unit, target, failures, error, error.retryAfterSeconds ?? 0, circuit.openedAt);
+      return circuit.state === 'closed';
+    });
+    if (!opened) return;
+    const { kind } = error;
+    const reason = reasonOf(target, error);
+    logger.warn('The PACS does not answer; its studies wait', { target: key, kind, reason });
+  }
+
+  private async open(
+    unit: UnitOfWork,
+    target: PacsTarget,
+    failures: number,
+    error: PacsUnavailable,
+    leastSeconds: number,
+    openedAt: Date | null = null,
+  ): Promise<void> {
+    const { key } = target;
+    const { kind } = error;
+    await updateCircuit(unit.trx, key, {
+      state: 'open',
+      kind,
+      reason: reasonOf(target, error),
+      failures,
+      openedAt: openedAt ?? new Date(),
+      probeInSeconds: probeDelaySeconds(failures, leastSeconds),
+    });
+    await markWaitingForPacs(unit, { target: key }, problemOf(kind));
+  }
+
+  private note(key: string, state: CircuitState): void {
+    this.states.set(key, state);
+    this.deps.metrics.circuit(key, state);
+  }
+}
+
+const problemOf = (kind: string | null) => waitingProblem(kind as UnavailableKind) ?? null;
+
+/** For the operator, with the variables of this PACS. */
+export const reasonOf = ({ prefix }: PacsTarget, { message }: PacsUnavailable) =>
+  message.replace(/\bPACS_(?=[A-Z])/g, prefix);
+
+function asUnavailable(error: unknown): PacsUnavailable {
+  if (error instanceof PacsUnavailable) return error;
+  return new PacsUnavailable('unreachable', 'The PACS did not answer in time', { cause: error });
+}

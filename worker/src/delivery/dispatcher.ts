@@ -1,0 +1,100 @@
+import { claimNextStudy, isMoreUrgentWaiting } from '@relaypacs/core/db/delivery-queue.js';
+import { newId } from '@relaypacs/core/db/ids.js';
+import { HOLD_SECONDS, RowClaim } from '../row-claim.js';
+import { type DeliveryDeps, deliverStudy } from './deliver-study.js';
+
+/** How often the database is asked for what nobody rang the bell for: a wait that is over, a killed worker's study. */
+const POLL_MS = 1000;
+/** How often a delivery asks whether a more urgent study waits. */
+const LOOK_EVERY_MS = 250;
+
+/**
+ * Delivers studies, `slots` at once, in the order the database gives. Jobs of the queue only wake it: losing one costs
+ * a second. While all slots are taken, a delivery makes room for a more urgent study between two of its requests.
+ */
+export class DeliveryDispatcher {
+  private readonly deps: Omit<DeliveryDeps, 'makesRoom'>;
+  private readonly slots: number;
+  private readonly running = new Set<Promise<void>>();
+  private readonly poll: NodeJS.Timeout;
+  private filling: Promise<void> | undefined;
+  private again = false;
+  private lookedAt = 0;
+  /** A delivery is giving up its slot: one is enough. */
+  private isMakingRoom = false;
+  private isFailing = false;
+
+  /** @param slots - studies at once in this process */
+  constructor(deps: Omit<DeliveryDeps, 'makesRoom'>, slots: number) {
+    this.deps = deps;
+    this.slots = slots;
+    this.poll = setInterval(() => this.wake(), POLL_MS);
+  }
+
+  /** Looks for studies that can be delivered now; returns at once. */
+  wake(): void {
+    if (this.filling) {
+      this.again = true;
+      return;
+    }
+    this.filling = this.fill().finally(() => {
+      this.filling = undefined;
+      if (this.again) {
+        this.again = false;
+        this.wake();
+      }
+    });
+  }
+
+  private async fill(): Promise<void> {
+    const { deps } = this;
+    try {
+      while (this.running.size < this.slots && !deps.stopping.aborted) {
+        const holder = newId();
+        const id = await claimNextStudy(deps.db, deps.config.pacs.all, holder, HOLD_SECONDS);
+        if (id === undefined) break;
+        this.start(RowClaim.adopt(deps.db, deps.transact, 'studies', id, holder));
+      }
+      this.isFailing = false;
+    } catch (error) {
+      // Said once per outage of the database: the poll would repeat it every second.
+      if (!this.isFailing) deps.logger.error('The next study cannot be looked for', { error });
+      this.isFailing = true;
+    }
+  }
+
+  private start(claim: RowClaim): void {
+    this.isMakingRoom = false;
+    const run = deliverStudy({ ...this.deps, makesRoom: (underWay) => this.makesRoom(underWay) }, claim)
+      .catch((error: unknown) => {
+        // Not even that could be written down: the claim runs out, and whoever is free takes the study up.
+        this.deps.logger.error('A delivery ended without a word', { studyId: claim.id, error });
+      })
+      .finally(() => {
+        this.running.delete(run);
+        this.wake();
+      });
+    this.running.add(run);
+  }
+
+  /** True when a delivery is to be put off now, because a more urgent study finds no free slot. */
+  private async makesRoom(underWay: Parameters<NonNullable<DeliveryDeps['makesRoom']>>[0]): Promise<boolean> {
+    const now = performance.now();
+    if (this.isMakingRoom || now - this.lookedAt < LOOK_EVERY_MS) return false;
+    this.lookedAt = now;
+    if (this.running.size < this.slots) this.wake();
+    const { db, config } = this.deps;
+    // A study that found a free slot meanwhile is claimed, and waits no more.
+    if (this.filling) await this.filling;
+    if (!(await isMoreUrgentWaiting(db, config.pacs.all, underWay)) || this.isMakingRoom) return false;
+    this.isMakingRoom = true;
+    return true;
+  }
+
+  /** Begins nothing more and waits for what runs; deliveries hand back what they have not sent. */
+  async close(): Promise<void> {
+    clearInterval(this.poll);
+    await this.filling;
+    await Promise.all(this.running);
+  }
+}
