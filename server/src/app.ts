@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Platform } from '@relaypacs/core/platform.js';
 import express, { type Express } from 'express';
+import { adminRoutes } from './admin/routes.js';
 import { apiTokenRoutes } from './auth/api-token-routes.js';
 import { createGuards } from './auth/authenticate.js';
 import type { KeyStore } from './auth/key-store.js';
@@ -77,6 +78,7 @@ export function createApp(platform: Platform, keys: KeyStore, leases: Leases<Ope
   app.get('/api/v1/targets', guards.requireUploader, (_req, res) => {
     res.json(listChoices(config.pacs));
   });
+  app.use('/api/v1/admin', adminRoutes(platform, guards));
   app.use('/api/v1/events', events.routes);
   app.get('/.well-known/jwks.json', (_req, res) => {
     res.json({ keys: [keys.publicJwk] });

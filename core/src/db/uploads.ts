@@ -217,6 +217,15 @@ export async function putOffIntake(db: Queryable, id: string, nextAttemptAt: Dat
   await db<UploadRow>('uploads').where({ id }).update({ nextAttemptAt });
 }
 
+/** The newest uploads that were rejected or could not be delivered. */
+export async function listFailedUploads(db: Queryable, limit: number): Promise<UploadRow[]> {
+  return db<UploadRow>('uploads')
+    .whereIn('status', ['failed', 'rejected'])
+    .where({ isHidden: false })
+    .orderBy('endedAt', 'desc')
+    .limit(limit);
+}
+
 /** Uploads that should be worked on, that nobody works on, and whose time to be looked at came `seconds` ago. */
 export async function listStrandedUploads(
   db: Queryable,

@@ -27,6 +27,8 @@ export type Principal =
 export interface Guards {
   /** Lets accounts in. */
   requireUser: RequestHandler;
+  /** Lets administrators in who are signed in. */
+  requireAdmin: RequestHandler;
   /** Lets accounts in, and API tokens that may send uploads. */
   requireUploader: RequestHandler;
   /** Lets in whom `requireUploader` does and holders of an upload token; routes check that it is the right upload. */
@@ -125,6 +127,11 @@ const unlessUser: Refusal = ({ kind }) => {
   );
 };
 
+const unlessAdmin: Refusal = ({ user }) =>
+  user.role === 'Admin'
+    ? undefined
+    : new HttpProblem('FORBIDDEN', 'Only an administrator may see this. Nothing was changed.');
+
 const unlessUploadsAllowed: Refusal = (principal) =>
   principal.kind === 'token' && !principal.scopes.includes('uploads:write')
     ? new HttpProblem(
@@ -152,6 +159,7 @@ export function createGuards(platform: Pick<Platform, 'db' | 'logger'>, keys: Ke
   };
   return {
     requireUser: guard(unlessUser),
+    requireAdmin: guard((principal) => unlessUser(principal) ?? unlessAdmin(principal)),
     requireUploader: guard((principal) =>
       principal.kind === 'upload' ? wrongToken() : unlessUploadsAllowed(principal),
     ),

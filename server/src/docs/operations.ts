@@ -6,6 +6,7 @@ import {
   SessionSchema,
   UserSchema,
 } from '@relaypacs/core/contract/accounts.js';
+import { SystemStatusSchema } from '@relaypacs/core/contract/admin.js';
 import {
   ApiTokenListSchema,
   CreateApiTokenRequestSchema,
@@ -167,6 +168,15 @@ export const OPERATIONS: Operation[] = [
     summary: 'The PACS among which a sender may choose; empty where the operator decides',
     secured: true,
     answers: { 200: { description: 'The PACS', schema: TargetListSchema } },
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/admin/system',
+    tag: 'Administration',
+    summary: 'Each PACS, the queues and what failed lately; administrators only',
+    secured: true,
+    answers: { 200: { description: 'The state of the system', schema: SystemStatusSchema } },
     problems: BEARER_PROBLEMS,
   },
   {

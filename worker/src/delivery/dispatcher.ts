@@ -2,6 +2,7 @@ import { claimNextStudy, isMoreUrgentWaiting } from '@relaypacs/core/db/delivery
 import { newId } from '@relaypacs/core/db/ids.js';
 import { HOLD_SECONDS, RowClaim } from '../row-claim.js';
 import { type DeliveryDeps, deliverStudy } from './deliver-study.js';
+import type { UnderWay } from './delivery-run.js';
 
 /** How often the database is asked for what nobody rang the bell for: a wait that is over, a killed worker's study. */
 const POLL_MS = 1000;
@@ -19,7 +20,6 @@ export class DeliveryDispatcher {
   private readonly poll: NodeJS.Timeout;
   private filling: Promise<void> | undefined;
   private again = false;
-  private lookedAt = 0;
   /** A delivery is giving up its slot: one is enough. */
   private isMakingRoom = false;
   private isFailing = false;
@@ -65,7 +65,7 @@ export class DeliveryDispatcher {
 
   private start(claim: RowClaim): void {
     this.isMakingRoom = false;
-    const run = deliverStudy({ ...this.deps, makesRoom: (underWay) => this.makesRoom(underWay) }, claim)
+    const run = deliverStudy({ ...this.deps, makesRoom: this.roomMaker() }, claim)
       .catch((error: unknown) => {
         // Not even that could be written down: the claim runs out, and whoever is free takes the study up.
         this.deps.logger.error('A delivery ended without a word', { studyId: claim.id, error });
@@ -77,15 +77,27 @@ export class DeliveryDispatcher {
     this.running.add(run);
   }
 
+  /** What one delivery asks; its requests that ask at the same moment get the same answer. */
+  private roomMaker(): DeliveryDeps['makesRoom'] {
+    let looking: Promise<boolean> | undefined;
+    let lookedAt = 0;
+    return async (underWay) => {
+      if (!looking && performance.now() - lookedAt < LOOK_EVERY_MS) return false;
+      looking ??= this.makesRoom(underWay).finally(() => {
+        looking = undefined;
+        lookedAt = performance.now();
+      });
+      return looking;
+    };
+  }
+
   /** True when a delivery is to be put off now, because a more urgent study finds no free slot. */
-  private async makesRoom(underWay: Parameters<NonNullable<DeliveryDeps['makesRoom']>>[0]): Promise<boolean> {
-    const now = performance.now();
-    if (this.isMakingRoom || now - this.lookedAt < LOOK_EVERY_MS) return false;
-    this.lookedAt = now;
+  private async makesRoom(underWay: UnderWay): Promise<boolean> {
+    if (this.isMakingRoom) return false;
     if (this.running.size < this.slots) this.wake();
+    // A study that finds a free slot is claimed by then, and waits no more.
+    await this.filling;
     const { db, config } = this.deps;
-    // A study that found a free slot meanwhile is claimed, and waits no more.
-    if (this.filling) await this.filling;
     if (!(await isMoreUrgentWaiting(db, config.pacs.all, underWay)) || this.isMakingRoom) return false;
     this.isMakingRoom = true;
     return true;

@@ -1,0 +1,174 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
+import { listCircuits } from '@relaypacs/core/db/pacs-circuits.js';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
+import { migrate } from '../scripts/migrate.js';
+import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
+import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
+import { type Exchange, FaultyPacs } from './support/faulty-pacs.js';
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let fixture: DeliveryFixture;
+let pacs: FaultyPacs;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-outage-'));
+  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
+  await migrate(postgres.url);
+  fixture = new DeliveryFixture(postgres.url, directory);
+});
+beforeEach(async () => {
+  await fixture.db('studies').delete();
+  await fixture.db('pacsCircuits').delete();
+  pacs = await FaultyPacs.start();
+  return () => pacs.close();
+});
+afterAll(async () => {
+  await fixture?.close();
+  await postgres?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const isProbe = ({ request }: Exchange) => request.url?.includes('StudyInstanceUID=') ?? false;
+const circuit = async () => (await listCircuits(fixture.db, [DEFAULT_TARGET]))[0];
+
+async function until(what: string, holds: () => Promise<boolean>, limitMs = 40_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`It did not come about: ${what}`);
+    await sleep(50);
+  }
+}
+
+/** A worker with its dispatcher and its upkeep of circuits. */
+function startWorker(slots = 2) {
+  const deps = fixture.deps({ url: pacs.url });
+  const deliveries = new DeliveryDispatcher(deps, slots);
+  let tending: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    tending = deps.circuits.tend().catch(() => {});
+  }, 200);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await tending;
+      await deliveries.close();
+    },
+  };
+}
+
+const isDelivered = async ({ uploadId }: TestStudy) =>
+  (await fixture.upload(uploadId)).status === 'delivered';
+
+it('tries a PACS that is away with no study, says of each that it waits, and delivers all when it is back', async () => {
+  let answers = false;
+  const requests = { probes: 0, others: 0 };
+  pacs.fault = (exchange) => {
+    if (answers) return false;
+    requests[isProbe(exchange) ? 'probes' : 'others'] += 1;
+    exchange.response.writeHead(503).end();
+    return true;
+  };
+  const studies = await Promise.all(Array.from({ length: 12 }, () => fixture.addUpload(makeStudy(1))));
+  const worker = startWorker();
+  try {
+    await until('each study waits', async () => {
+      const rows = await Promise.all(studies.map(({ studyId }) => fixture.study(studyId)));
+      return rows.every(({ waitingFor, claimedBy }) => waitingFor === 'pacs' && claimedBy === null);
+    });
+    const late = await fixture.addUpload(makeStudy(1));
+    await until('a study that came later waits too', async () => {
+      return (await fixture.study(late.studyId)).waitingFor === 'pacs';
+    });
+    const { others } = requests;
+    await until('it was probed several times', async () => requests.probes >= 3);
+    // The two that were under way when it went away, and nothing since.
+    expect(others).toBeLessThanOrEqual(2);
+    expect(requests.others).toBe(others);
+    const attempts = await Promise.all(
+      studies.map(async ({ studyId }) => (await fixture.study(studyId)).attempts),
+    );
+    expect(attempts.filter((count) => count > 0).length).toBeLessThanOrEqual(2);
+    expect(await circuit()).toMatchObject({
+      state: 'open',
+      kind: 'busy',
+      reason: expect.stringMatching(/503/),
+    });
+
+    answers = true;
+    const backAt = Date.now();
+    await until('the first is delivered', async () =>
+      (await Promise.all(studies.map(isDelivered))).includes(true),
+    );
+    expect(Date.now() - backAt).toBeLessThan(30_000);
+    await until('all are delivered', async () =>
+      (await Promise.all([...studies, late].map(isDelivered))).every(Boolean),
+    );
+    expect(await circuit()).toMatchObject({ state: 'closed', failures: 0, openedAt: null });
+  } finally {
+    await worker.stop();
+  }
+});
+
+it('tries a PACS that answers again with one study at a time until it stores', async () => {
+  let stores = false;
+  let atOnce = 0;
+  let most = 0;
+  pacs.fault = async ({ kind, response }) => {
+    if (kind !== 'stow' || stores) return false;
+    atOnce += 1;
+    most = Math.max(most, atOnce);
+    await sleep(150);
+    atOnce -= 1;
+    response.writeHead(503).end();
+    return true;
+  };
+  const [first, ...rest] = [
+    await fixture.addUpload(makeStudy(1)),
+    await fixture.addUpload(makeStudy(1)),
+    await fixture.addUpload(makeStudy(1)),
+  ];
+  const worker = startWorker(3);
+  try {
+    await until('it is known to be away', async () => (await circuit())?.state === 'open');
+    most = 0;
+    await until('it was tried again and failed again', async () => {
+      const row = await circuit();
+      return row?.state === 'open' && row.failures >= 3 && most > 0;
+    });
+    expect(most).toBe(1);
+    stores = true;
+    await until('all are delivered', async () =>
+      (await Promise.all([first!, ...rest].map(isDelivered))).every(Boolean),
+    );
+  } finally {
+    await worker.stop();
+  }
+});
+
+it('says what somebody has to do while the PACS does not let it in', async () => {
+  let lets = false;
+  pacs.fault = ({ response }) => {
+    if (lets) return false;
+    response.writeHead(401).end();
+    return true;
+  };
+  const study = await fixture.addUpload(makeStudy(1));
+  const worker = startWorker();
+  try {
+    await until('it waits for somebody', async () => {
+      const { problem, waitingFor } = await fixture.study(study.studyId);
+      return waitingFor === 'pacs' && problem?.code === 'PACS_ACCESS_DENIED';
+    });
+    lets = true;
+    await until('it is delivered', () => isDelivered(study));
+    expect(await fixture.study(study.studyId)).toMatchObject({ problem: null, waitingFor: null });
+  } finally {
+    await worker.stop();
+  }
+});
