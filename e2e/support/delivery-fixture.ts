@@ -3,6 +3,7 @@
  * leaves behind, made by code.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,8 +49,6 @@ export interface LogLine {
   [key: string]: unknown;
 }
 
-type PacsSettings = PacsTarget;
-
 const NO_METRICS: DeliveryMetrics = { ended: () => {}, probed: () => {}, circuit: () => {} };
 
 /** A database, a storage and one or more workers that deliver from it. */
@@ -69,6 +68,8 @@ export class DeliveryFixture {
   /** @param directory - an existing folder for the bytes */
   constructor(databaseUrl: string, directory: string) {
     this.db = openDatabase(databaseUrl, 10);
+    // Every delivery under way listens.
+    setMaxListeners(0, this.stopping.signal);
     this.transact = createTransact(this.db, {
       jobsWritten: () => {},
       publish: (events) => this.events.push(...events),
@@ -81,26 +82,34 @@ export class DeliveryFixture {
     this.logger.on('data', (line: LogLine) => this.log.push(line));
   }
 
-  deps(pacs: Partial<PacsSettings> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
-    const { db, transact, files, logger } = this;
-    const { timeoutMs = 20_000 } = pacs ?? {};
-    const settings: PacsTarget | undefined = pacs && {
+  /** @param pacs - of the one PACS; undefined: none is configured */
+  deps(pacs: Partial<PacsTarget> | undefined, more: Partial<DeliveryDeps> = {}): DeliveryDeps {
+    return this.depsFor(pacs ? [this.target(pacs)] : [], more);
+  }
+
+  /** A target; what is not given is filled in. */
+  target(given: Partial<PacsTarget>): PacsTarget {
+    const { timeoutMs = 20_000 } = given;
+    return {
       key: DEFAULT_TARGET,
       name: 'PACS',
       prefix: 'PACS_',
       concurrency: 8,
       verification: { level: 'uids', share: 1 },
       url: '',
-      auth: { mode: 'none' as const },
+      auth: { mode: 'none' },
       headers: {},
       tls: { ca: undefined, client: undefined },
       connectTimeoutMs: timeoutMs,
       timeoutMs,
       answerTimeoutMs: timeoutMs,
-      ...pacs,
+      ...given,
     };
-    const config = { pacs: { all: settings ? [settings] : [], rules: [], choices: [] } };
-    const { pacsAccesses } = this;
+  }
+
+  depsFor(targets: readonly PacsTarget[], more: Partial<DeliveryDeps> = {}): DeliveryDeps {
+    const { db, transact, files, logger, pacsAccesses } = this;
+    const config = { pacs: { all: targets, rules: [], choices: [] } };
     return {
       db,
       transact,

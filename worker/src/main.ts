@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { configOrExit } from '@relaypacs/core/config-or-exit.js';
 import { deleteExpiredRefreshTokens } from '@relaypacs/core/db/refresh-tokens.js';
@@ -29,6 +30,8 @@ await runService(logger, async () => {
   if (config.pacs.all.length === 0) logger.warn('PACS_URL is not set: uploads are kept and wait until it is');
   const metrics = await serveMetrics(platform, config.metrics.workerPort);
   const stopping = new AbortController();
+  // Every delivery under way listens.
+  setMaxListeners(0, stopping.signal);
   const tasks = new IsolatedTasks();
   const pacsAccesses = new PacsAccesses();
   const deliveryMetrics = createDeliveryMetrics(platform.metrics);
