@@ -12,13 +12,13 @@ import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 
 /** Every fault the sandbox knows, by itself: it befalls the first requests, and then the archive is well again. */
-const PASSING_FAULTS: Record<string, Partial<Fault> & { repeats?: true }> = {
+const PASSING_FAULTS: Record<string, Partial<Fault> & { repeats?: true; timeoutMs?: number }> = {
   'refuses connections': { kind: 'refuse', on: 'stow', times: 2 },
   'refuses connections of searches': { kind: 'refuse', on: 'qido', times: 2 },
   'answers late': { kind: 'slow', on: 'any', delayMs: 300 },
   'reads slowly': { kind: 'slow', on: 'stow', bytesPerSecond: 1_000_000 },
-  'never answers': { kind: 'hang', on: 'stow', times: 1 },
-  'stops reading': { kind: 'hang', on: 'stow', afterBytes: 50_000, times: 1 },
+  'never answers': { kind: 'hang', on: 'stow', times: 1, timeoutMs: 3000 },
+  'stops reading': { kind: 'hang', on: 'stow', afterBytes: 50_000, times: 1, timeoutMs: 3000 },
   'drops the connection in a body': { kind: 'dropMidBody', on: 'stow', afterBytes: 90_000, times: 2 },
   'drops the connection in the answer to a search': { kind: 'dropMidBody', on: 'qido', times: 2 },
   'asks who it is before it reads': { kind: 'status', on: 'stow', status: 401, early: true, times: 2 },
@@ -59,8 +59,8 @@ beforeAll(async () => {
   await migrate(postgres.url);
   fixture = new DeliveryFixture(postgres.url, directory);
   for (const personality of PERSONALITIES) {
-    for (const [name, { repeats, ...fault }] of Object.entries(PASSING_FAULTS)) {
-      await addTrial(`${personality} that ${name}`, personality, () => fault, repeats);
+    for (const [name, { repeats: mayRepeat, timeoutMs, ...fault }] of Object.entries(PASSING_FAULTS)) {
+      await addTrial(`${personality} that ${name}`, personality, () => fault, { mayRepeat, timeoutMs });
     }
     await addTrial(`${personality} that refuses some for good`, personality, (uids) => ({
       kind: 'partialFailure',
@@ -83,14 +83,14 @@ async function addTrial(
   name: string,
   personality: (typeof PERSONALITIES)[number],
   fault: (sopInstanceUids: string[]) => Partial<Fault>,
-  mayRepeat = false,
+  { mayRepeat = false, timeoutMs = 30_000 } = {},
 ): Promise<void> {
   const sandbox = await TestSandbox.start({ personality });
   const key = `t${trials.size}`;
   const study = await fixture.addUpload(makeStudy(INSTANCES, { rows: 96, columns: 96 }));
   await sandbox.putFaults(fault(study.objects.map(({ sopInstanceUid }) => sopInstanceUid)));
   await fixture.db('studies').where({ id: study.studyId }).update({ target: key });
-  const target = fixture.target({ key, url: sandbox.url, timeoutMs: 4000 });
+  const target = fixture.target({ key, url: sandbox.url, timeoutMs });
   trials.set(name, { target, sandbox, study, mayRepeat });
 }
 
