@@ -91,7 +91,7 @@ it('shows administrators which PACS takes nothing, since when, why, and what wai
     unknownTargets: [],
     queues: { intake: expect.any(Number), delivery: expect.any(Number) },
   });
-  for (const id of [here, there]) expect(await jane.upload(id)).toMatchObject({ waitingFor: 'pacs' });
+  for (const id of [here, there]) await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'pacs');
   expect((await jane.upload(there)).studies[0]).toMatchObject({
     target: 'archive',
     targetName: 'Long-term archive',
