@@ -12,7 +12,7 @@ let stack: Stack;
 let jane: ApiClient;
 
 beforeAll(async () => {
-  stack = await startStack({ worker: false, env: { SHUTDOWN_DELAY_SECONDS: '0' } });
+  stack = await startStack({ worker: false });
   jane = await ApiClient.signUp(stack.baseUrl);
 });
 afterAll(() => stack?.stop());

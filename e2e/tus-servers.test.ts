@@ -22,7 +22,7 @@ let caddy: Caddy;
 let jane: ApiClient;
 
 beforeAll(async () => {
-  stack = await startStack({ worker: false, env: { TRUST_PROXY: 'loopback' } });
+  stack = await startStack({ worker: false, env: { TRUST_PROXY: 'loopback', SHUTDOWN_DELAY_SECONDS: '1' } });
   a = { baseUrl: stack.baseUrl, process: stack.server };
   b = await stack.addServer();
   caddy = await startCaddy([a.baseUrl, b.baseUrl]);
