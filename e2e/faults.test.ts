@@ -1,4 +1,5 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import pg from 'pg';
 import { Upload as TusUpload } from 'tus-js-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
@@ -36,7 +37,7 @@ async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
   const upload = await jane.waitFor(
     id,
     ({ status }) => status === 'delivered' || status === 'failed',
-    60_000,
+    120_000,
   );
   expect(upload).toMatchObject({
     status: 'delivered',
@@ -177,8 +178,14 @@ describe('a study survives', () => {
     const stopped = stack.worker.stop();
     goOn();
     expect(await stopped).toBe(0);
+    const database = new pg.Client({ connectionString: stack.databaseUrl });
+    await database.connect();
+    const { rows } = await database.query('SELECT claimed_by FROM studies WHERE study_instance_uid = $1', [
+      study.studyInstanceUid,
+    ]);
+    await database.end();
+    expect(rows).toEqual([{ claimed_by: null }]);
     await stack.worker.start();
-    await jane.waitFor(id, ({ status }) => status === 'delivered', 10_000);
     await expectArrivedOnce(id, study);
   });
 });
