@@ -1,6 +1,7 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import pg from 'pg';
 import { Upload as TusUpload } from 'tus-js-client';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
@@ -13,13 +14,19 @@ let proxy: RecordingProxy;
 let stack: Stack;
 let jane: ApiClient;
 
-beforeEach(async () => {
+beforeAll(async () => {
   orthanc = await startOrthanc();
   proxy = await RecordingProxy.start(orthanc.url);
   stack = await startStack({ env: { ...pacsVariables(orthanc), PACS_URL: proxy.url } });
   jane = await ApiClient.signUp(stack.baseUrl);
 });
-afterEach(async () => {
+beforeEach(() => {
+  // Each test counts the requests of its own delivery.
+  proxy.stows.length = 0;
+  proxy.onStowBytes = () => {};
+  proxy.onStowAnswer = () => {};
+});
+afterAll(async () => {
   await stack?.stop();
   await proxy?.close();
   await orthanc?.dispose();
@@ -30,7 +37,7 @@ async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
   const upload = await jane.waitFor(
     id,
     ({ status }) => status === 'delivered' || status === 'failed',
-    60_000,
+    120_000,
   );
   expect(upload).toMatchObject({
     status: 'delivered',
@@ -156,10 +163,11 @@ describe('a study survives', () => {
   });
 
   it('a second worker beside the first, without anything sent twice', async () => {
-    await stack.addWorker();
+    const second = await stack.addWorker();
     const studies = Array.from({ length: 8 }, () => makeStudy(6));
     const ids = await Promise.all(studies.map((study) => jane.send(study.files)));
     for (const [index, id] of ids.entries()) await expectArrivedOnce(id, studies[index]!);
+    await second.stop();
   });
 
   it('an orderly stop of the worker in the middle of delivery, without waiting for its claim to run out', async () => {
@@ -170,8 +178,14 @@ describe('a study survives', () => {
     const stopped = stack.worker.stop();
     goOn();
     expect(await stopped).toBe(0);
+    const database = new pg.Client({ connectionString: stack.databaseUrl });
+    await database.connect();
+    const { rows } = await database.query('SELECT claimed_by FROM studies WHERE study_instance_uid = $1', [
+      study.studyInstanceUid,
+    ]);
+    await database.end();
+    expect(rows).toEqual([{ claimed_by: null }]);
     await stack.worker.start();
-    await jane.waitFor(id, ({ status }) => status === 'delivered', 10_000);
     await expectArrivedOnce(id, study);
   });
 });

@@ -7,11 +7,11 @@ import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
+import type { EmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
 import { IsolatedTasks } from '../worker/src/isolation/isolated-tasks.js';
 import { RENEW_MS } from '../worker/src/row-claim.js';
+import { startDatabase } from './support/database-template.js';
 import { DeliveryFixture, makeStudy } from './support/delivery-fixture.js';
 
 let directory: string;
@@ -20,8 +20,7 @@ let fixture: DeliveryFixture;
 
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'relaypacs intake-'));
-  postgres = await startEmbeddedPostgres({ dataDir: directory });
-  await migrate(postgres.url);
+  postgres = await startDatabase(directory);
   fixture = new DeliveryFixture(postgres.url, await mkdtemp(path.join(directory, 'storage-')));
 });
 afterAll(async () => {

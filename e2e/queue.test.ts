@@ -9,8 +9,8 @@ import {
   type QueueConnection,
 } from '@relaypacs/core/queue/backend.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
+import type { EmbeddedPostgres } from '../scripts/embedded-postgres.js';
+import { startDatabase } from './support/database-template.js';
 import { type Redis, startRedis } from './support/redis.js';
 
 let dataDir: string;
@@ -19,9 +19,7 @@ let redis: Redis;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'relaypacs-queue-'));
-  postgres = await startEmbeddedPostgres({ dataDir });
-  await migrate(postgres.url);
-  redis = await startRedis();
+  [postgres, redis] = await Promise.all([startDatabase(dataDir), startRedis()]);
 });
 afterAll(async () => {
   await postgres?.stop();

@@ -8,17 +8,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { receivedBytes } from './support/received-bytes.js';
 import { type Stack, startStack } from './support/stack.js';
-import { BYTES, beginFile, create, head, patch, RawPatch, tusRequest } from './support/tus-requests.js';
+import {
+  arrived,
+  BYTES,
+  beginFile,
+  create,
+  head,
+  patch,
+  RawPatch,
+  tusRequest,
+} from './support/tus-requests.js';
 
 const MIB = 1024 * 1024;
-/** What was sent this long ago has arrived on a loopback connection. */
-const ARRIVED_MS = 100;
+/** Silence after which a transfer's request is ended here. */
+const IDLE_SECONDS = 1;
 
 let stack: Stack;
 let jane: ApiClient;
 
 beforeAll(async () => {
-  stack = await startStack({ worker: false, env: { UPLOAD_IDLE_SECONDS: '1' } });
+  stack = await startStack({ worker: false, env: { UPLOAD_IDLE_SECONDS: String(IDLE_SECONDS) } });
   jane = await ApiClient.signUp(stack.baseUrl);
 });
 afterAll(() => stack?.stop());
@@ -32,10 +41,10 @@ describe('a connection that has gone silent', () => {
     const request = new RawPatch(file, 0, content.length);
     await request.write(content.subarray(0, 100_000));
     const begun = performance.now();
-    await expect.poll(() => request.answer.status, { timeout: 4000 }).toBe(204);
+    await expect.poll(() => request.answer.status, { timeout: 10_000 }).toBe(204);
     expect(performance.now() - begun).toBeGreaterThan(800);
     expect(request.answer).toMatchObject({ offset: 100_000, closes: true });
-    await expect.poll(() => request.socket.closed, { timeout: 4000 }).toBe(true);
+    await expect.poll(() => request.socket.closed, { timeout: 10_000 }).toBe(true);
     expect((await patch(file, 100_000, content.subarray(100_000))).status).toBe(204);
     expect((await receivedBytes(stack, file.id)).equals(content)).toBe(true);
   });
@@ -43,7 +52,7 @@ describe('a connection that has gone silent', () => {
   it('is answered when it never brought a byte', async () => {
     const file = await beginFile(jane, 1000);
     const request = new RawPatch(file, 0, 1000);
-    await expect.poll(() => request.answer, { timeout: 4000 }).toMatchObject({ status: 204, offset: 0 });
+    await expect.poll(() => request.answer, { timeout: 10_000 }).toMatchObject({ status: 204, offset: 0 });
     request.drop();
   });
 
@@ -64,7 +73,8 @@ describe('a connection that has gone silent', () => {
     const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
     const begun = performance.now();
     await once(answer.resume(), 'end');
-    expect(performance.now() - begun).toBeLessThan(500);
+    // The server closes the connection after two seconds.
+    expect(performance.now() - begun).toBeLessThan(1500);
     expect(answer.statusCode).toBe(201);
     expect(answer.headers).toMatchObject({ 'content-length': '0', 'upload-offset': '10' });
     expect(answer.headers.location).toBeDefined();
@@ -72,11 +82,11 @@ describe('a connection that has gone silent', () => {
   });
 
   it('is left alone while something comes, however little and however long', async () => {
-    const content = randomBytes(14 * 5);
+    const content = randomBytes(40 * 5);
     const file = await beginFile(jane, content.length);
     const request = new RawPatch(file, 0, content.length);
     for (let at = 0; at < content.length; at += 5) {
-      await sleep(300);
+      await sleep(100);
       expect(request.answer.status).toBeNaN();
       await request.write(content.subarray(at, at + 5));
     }
@@ -93,9 +103,10 @@ describe('a connection that has gone silent', () => {
     const file = await beginFile(jane, 4 * MIB);
     const silent = new RawPatch(file, 0, 4 * MIB);
     await silent.write(content);
-    await sleep(ARRIVED_MS);
+    await arrived(silent.socket);
     const answer = await go(file);
-    expect(answer.ms).toBeLessThanOrEqual(500);
+    // At once is before its silence would have ended it.
+    expect(answer.ms).toBeLessThan(IDLE_SECONDS * 1000);
     expect([200, 204]).toContain(answer.status);
     expect(answer.offset).toBe(answer.status === 200 ? 2 * MIB : 2 * MIB + 10);
     await expect.poll(() => silent.answer).toMatchObject({ status: 204, offset: 2 * MIB, closes: true });
@@ -110,7 +121,7 @@ describe('a connection that has gone silent', () => {
     const file = await beginFile(jane, 400_000);
     const silent = new RawPatch(file, 0, 400_000);
     await silent.write(content);
-    await sleep(ARRIVED_MS);
+    await arrived(silent.socket);
     const seen = await Promise.all(Array.from({ length: 10 }, () => head(file)));
     expect(seen.map(({ status, offset }) => `${status} ${offset}`)).toEqual(Array(10).fill('200 200000'));
     silent.drop();
@@ -177,10 +188,10 @@ describe('a file whose upload goes away while it is sent', () => {
     expect((await patch(file, 0, randomBytes(MIB))).status).toBe(204);
     const request = new RawPatch(file, MIB, 3 * MIB);
     await request.write(randomBytes(MIB));
-    await sleep(ARRIVED_MS);
+    await arrived(request.socket);
     expect((await remove(file.uploadId, file.url)).status).toBe(204);
     await request.write(randomBytes(2 * MIB));
-    await expect.poll(() => request.answer.status, { timeout: 5000 }).toBeGreaterThanOrEqual(400);
+    await expect.poll(() => request.answer.status, { timeout: 10_000 }).toBeGreaterThanOrEqual(400);
     expect(request.answer.code).toMatch(/^(GONE|NOT_FOUND|FILE_LOCKED|UPLOAD_NOT_OPEN)$/);
     expect(request.answer.status).toBeLessThan(500);
     request.drop();

@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ApiClient } from './support/api-client.js';
 import { type Stack, startStack } from './support/stack.js';
-import { beginFile, head, patch, type TusAnswer } from './support/tus-requests.js';
+import { beginFile, head, patch } from './support/tus-requests.js';
+
+const PER_MINUTE = 24;
+const EVERY_MS = 60_000 / PER_MINUTE;
+/** A quarter of a minute's requests, and the one that is due. */
+const BURST = PER_MINUTE / 4 + 1;
+/** Held back for at most five seconds. */
+const HELD = 5000 / EVERY_MS;
 
 let stack: Stack;
 
 beforeAll(async () => {
-  const env = { RATE_LIMIT_DISABLED: '0', RATE_LIMIT_CHUNKS_PER_MINUTE: '60' };
+  const env = { RATE_LIMIT_DISABLED: '0', RATE_LIMIT_CHUNKS_PER_MINUTE: String(PER_MINUTE) };
   stack = await startStack({ worker: false, env });
 });
 afterAll(() => stack?.stop());
@@ -15,29 +22,30 @@ it('lets a burst pass, holds more back, refuses far more with 503, and never tou
   const jane = await ApiClient.signUp(stack.baseUrl);
   const john = await ApiClient.signUp(stack.baseUrl);
   const file = await beginFile(jane, 1000);
-  const seen: TusAnswer[] = [];
+  const his = await beginFile(john, BURST);
   const nothing = new Uint8Array(0);
-  const all = Array.from({ length: 30 }, async () => seen.push(await patch(file, 0, nothing)));
+  const begun = performance.now();
+  const all = Array.from({ length: 30 }, async () => {
+    const answer = await patch(file, 0, nothing);
+    return { ...answer, at: performance.now() - begun };
+  });
   // While she waits, he does not, and asking for the offset costs nothing.
-  const his = await beginFile(john, 10);
-  const sent = await patch(his, 0, new Uint8Array(10));
-  expect(sent.status).toBe(204);
-  expect(sent.ms).toBeLessThan(500);
-  expect((await head(file)).ms).toBeLessThan(500);
-  await Promise.all(all);
-
-  const taken = seen.filter(({ status }) => status === 204);
+  for (let offset = 0; offset < BURST - 1; offset += 1) {
+    expect(await patch(his, offset, new Uint8Array(1))).toMatchObject({ status: 204, offset: offset + 1 });
+    expect((await head(file)).status).toBe(200);
+  }
+  const seen = await Promise.all(all);
+  const taken = seen.filter(({ status }) => status === 204).map(({ at }) => at);
   const refused = seen.filter(({ status }) => status === 503);
   expect(taken.length + refused.length).toBe(30);
-  const atOnce = taken.filter(({ ms }) => ms < 700);
-  const held = taken.filter(({ ms }) => ms >= 700);
-  expect(atOnce.length).toBeGreaterThanOrEqual(14);
-  expect(atOnce.length).toBeLessThanOrEqual(17);
-  expect(held.length).toBeGreaterThanOrEqual(4);
-  expect(held.length).toBeLessThanOrEqual(6);
-  for (const { headers, body, ms } of refused) {
+  // However slowly a busy machine brings them: each beyond the burst was due so much later than the one before.
+  const tooEarly = taken.sort((a, b) => a - b).filter((at, nth) => at < (nth - BURST) * EVERY_MS);
+  expect(tooEarly).toEqual([]);
+  // Her creation may count as well.
+  expect(taken.length).toBeGreaterThanOrEqual(BURST + HELD - 1);
+  expect(refused.length).toBeGreaterThan(0);
+  for (const { headers, body } of refused) {
     expect(body).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
     expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
-    expect(ms).toBeLessThan(1000);
   }
 });

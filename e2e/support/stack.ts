@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../scripts/embedded-postgres.js';
+import type { EmbeddedPostgres } from '../../scripts/embedded-postgres.js';
 import { freePort } from '../../scripts/free-port.js';
-import { migrate } from '../../scripts/migrate.js';
 import { projectRoot } from '../../scripts/project-root.js';
+import { startDatabase } from './database-template.js';
 import { ServiceProcess } from './service-process.js';
 
 export interface StackOptions {
@@ -41,9 +41,8 @@ export async function startStack({
   worker: startsWorker = true,
 }: StackOptions = {}): Promise<Stack> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'relaypacs e2e-'));
-  const postgres = await startEmbeddedPostgres({ dataDir });
+  const postgres = await startDatabase(dataDir);
   const databaseUrl = postgres.url;
-  await migrate(databaseUrl);
   const port = await freePort();
   const variables: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
@@ -53,6 +52,8 @@ export async function startStack({
     DATA_DIR: dataDir,
     DATABASE_URL: databaseUrl,
     RATE_LIMIT_DISABLED: '1',
+    // Nobody has to be told first that a server stops.
+    SHUTDOWN_DELAY_SECONDS: '0',
     ...env,
   };
   const main = (name: string) => path.join(projectRoot, name, 'dist', 'main.js');

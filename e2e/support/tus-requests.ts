@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from './api-client.js';
 
 export const BYTES = { 'content-type': 'application/offset+octet-stream' };
@@ -82,6 +84,46 @@ export function patch(
 
 export function head({ url, token }: SentFile): Promise<TusAnswer> {
   return tusRequest('HEAD', url, token);
+}
+
+/** Sends the rest, however often it takes: what a client does that does not give up. Resolves with the offset reached. */
+export async function sendRest(file: SentFile, content: Buffer, withinMs = 60_000): Promise<number> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const seen = await head(file).catch(() => undefined);
+    if (seen?.status === 200 && seen.offset === content.length) return seen.offset;
+    if (seen?.status === 200) {
+      const sent = await patch(file, seen.offset, content.subarray(seen.offset)).catch(() => undefined);
+      if (sent?.status === 204) return sent.offset;
+      if (sent && ![423, 503].includes(sent.status)) throw new Error(`PATCH was answered ${sent.status}`);
+    } else if (seen && ![423, 503].includes(seen.status)) throw new Error(`HEAD was answered ${seen.status}`);
+    if (performance.now() > deadline) throw new Error(`The file was not taken within ${withinMs} ms`);
+    await sleep(50);
+  }
+}
+
+const TCP_TABLE = '/proc/net/tcp';
+/** Where the table cannot be read: long enough on a machine that is not busy. */
+const ARRIVED_MS = 100;
+
+/**
+ * Waits until the other end on this machine has read everything that was written: neither end of the connection has
+ * bytes in a queue (proc(5), /proc/net/tcp). Node reads up to 64 KiB of a body ahead: only of one that is longer does it
+ * mean that the request has its file.
+ */
+export async function arrived({ localPort = 0 }: net.Socket): Promise<void> {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+  // Local and remote address, state, then both queues.
+  const queues = new RegExp(`^.*?:${port} .*$`, 'gm');
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    const table = await readFile(TCP_TABLE, 'latin1').catch(() => undefined);
+    if (table === undefined) return sleep(ARRIVED_MS);
+    const ends = table.match(queues) ?? [];
+    if (ends.every((end) => end.includes(' 00000000:00000000 '))) return;
+    if (performance.now() > deadline) throw new Error('What was written was not read within 10 s');
+    await sleep(10);
+  }
 }
 
 /** A PATCH of which the test decides when which bytes leave, and when the connection ends. */
