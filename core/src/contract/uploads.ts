@@ -33,6 +33,13 @@ export type StudyStatus = (typeof STUDY_STATUSES)[number];
 export const INSTANCE_STATUSES = ['pending', 'stored', 'warning', 'failed', 'verified'] as const;
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
+/**
+ * How it is proven that an instance arrived. `uids`: the PACS lists it. `bytes`: it also handed out its data set, which
+ * is the one that was sent, byte for byte.
+ */
+export const VERIFICATION_LEVELS = ['uids', 'bytes'] as const;
+export type VerificationLevel = (typeof VERIFICATION_LEVELS)[number];
+
 /** What a file holds, told by its first bytes and never by its name. */
 export const FILE_KINDS = ['dicom', 'archive', 'image', 'dicomdir', 'other'] as const;
 export type FileKind = (typeof FILE_KINDS)[number];
@@ -218,6 +225,8 @@ export const InstanceCountsSchema = z.object({
   stored: z.int(),
   /** The PACS was asked again and holds them. */
   verified: z.int(),
+  /** Of the verified: those whose data set was retrieved from the PACS and is the one that was sent. */
+  verifiedBytes: z.int(),
   failed: z.int(),
   /** The PACS held the same bytes already, so they were not sent again. */
   alreadyThere: z.int(),
