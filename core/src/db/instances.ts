@@ -80,6 +80,27 @@ export async function listInstances(db: Queryable, studyId: string): Promise<Ins
     .orderBy(['seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id']);
 }
 
+/**
+ * Instances of all studies of an upload, in the order they were found.
+ *
+ * @param after - the id of the last row of the page before
+ */
+export async function listUploadInstances(
+  db: Queryable,
+  uploadId: string,
+  status: InstanceStatus | undefined,
+  limit: number,
+  after?: string,
+): Promise<InstanceRow[]> {
+  const query = db<InstanceRow>('instances')
+    .whereIn('studyId', db('studies').where({ uploadId }).select('id'))
+    .orderBy('id')
+    .limit(limit);
+  if (status !== undefined) query.where({ status });
+  if (after !== undefined) query.where('id', '>', after);
+  return query;
+}
+
 /** Records that the PACS held these before anything of them was sent. */
 export async function recordAlreadyThere(db: Queryable, ids: readonly string[]): Promise<void> {
   await db<InstanceRow>('instances')

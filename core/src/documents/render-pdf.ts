@@ -12,6 +12,8 @@ interface Style {
   lineHeight?: number;
   margin?: Margins;
   alignment?: 'left' | 'right' | 'center';
+  /** Of a column. */
+  width?: number;
   style?: string;
 }
 
@@ -22,7 +24,12 @@ export type PdfContent =
   | (Style & { columns: PdfContent[] })
   | (Style & { stack: PdfContent[] })
   | (Style & {
-      table: { widths: Array<number | string>; body: PdfContent[][]; headerRows?: number };
+      table: {
+        widths: Array<number | string>;
+        body: PdfContent[][];
+        headerRows?: number;
+        dontBreakRows?: boolean;
+      };
       layout?: string;
     })
   | (Style & {
