@@ -9,7 +9,7 @@ import type { Receipt } from '@relaypacs/core/contract/receipts.js';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { renderPdf } from '@relaypacs/core/documents/render-pdf.js';
 import { makeReceipt, makeReceiptDelivery, makeReceiptInstance } from '@relaypacs/core/testing/receipts.js';
-import { CompactSign, exportJWK, SignJWT } from 'jose';
+import { CompactSign, exportJWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReceiptPdf } from '../server/src/receipts/receipt-pdf.js';
 import { signReceipt, withSignature } from '../server/src/receipts/sign-receipt.js';
@@ -165,15 +165,17 @@ describe('what is no receipt', () => {
     ['an empty file', async () => ''],
     ['a PDF without a receipt', () => renderPdf(emptyDocument)],
     ['three words with dots', async () => 'a.b.c'],
-    ['a token of the same server', () => token({ typ: 'JWT' })],
-    ['something else that was signed', () => token({ typ: 'relaypacs-receipt+jws' })],
+    ['a receipt that was signed as something else', () => signed('JWT', receipt)],
+    ['something else that was signed as a receipt', () => signed('relaypacs-receipt+jws', { sub: 'jane' })],
   ])('is told apart: %s', async (_, content) => {
     const [code, words] = await verdictOn(await content());
     expect([code, words]).toEqual([2, expect.stringMatching(/^NOT A RECEIPT: /)]);
   });
 
-  const token = ({ typ }: { typ: string }) =>
-    new SignJWT({ sub: 'jane' }).setProtectedHeader({ alg: 'RS256', kid: KEY, typ }).sign(ours.privateKey);
+  const signed = (typ: string, content: object) =>
+    new CompactSign(Buffer.from(JSON.stringify(content)))
+      .setProtectedHeader({ alg: 'RS256', kid: KEY, typ })
+      .sign(ours.privateKey);
   const emptyDocument: Parameters<typeof renderPdf>[0] = {
     pageSize: 'A4',
     pageMargins: [10, 10, 10, 10],
