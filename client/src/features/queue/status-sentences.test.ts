@@ -80,6 +80,7 @@ it('says what is wrong with the PACS while it waits for it, once that is known',
 it('tells the timeline in plain words, known or not', () => {
   expect(timelineWords('received')).toBe('All files arrived');
   expect(timelineWords('bytes_removed')).toBe('The copy kept here was removed');
+  expect(timelineWords('receipt_issued')).toBe('The receipt was issued');
   expect(timelineWords('delivery_retried')).toBe('Delivery retried');
 });
 
