@@ -2,15 +2,16 @@ import { z } from 'zod';
 import { type PacsConfig, readPacs } from './config-pacs.js';
 import type { Reader } from './config-reader.js';
 import { CONFIG_VARIABLES } from './config-variables.js';
-import { ModalitySchema, SERVICE_LEVELS } from './contract/uploads.js';
+import {
+  ModalitySchema,
+  SERVICE_LEVELS,
+  VERIFICATION_LEVELS,
+  type VerificationLevel,
+} from './contract/uploads.js';
 import type { RoutingRule } from './domain/routing.js';
 
 /** The target of everything no rule sends elsewhere; it is the one `PACS_URL` names. */
 export const DEFAULT_TARGET = 'default';
-
-/** How it is proven that an instance arrived: the PACS lists it, or hands out what was sent. */
-export const VERIFICATION_LEVELS = ['uids', 'bytes'] as const;
-export type VerificationLevel = (typeof VERIFICATION_LEVELS)[number];
 
 /** One PACS that studies are delivered to. */
 export interface PacsTarget extends PacsConfig {

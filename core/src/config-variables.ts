@@ -15,7 +15,8 @@ const VARIABLES = {
   },
   PUBLIC_URL: {
     default: 'the address of each request',
-    meaning: 'The address people and clients use, without a path. Set it in production.',
+    meaning:
+      'The address people and clients use, without a path. Set it in production. It stands in receipts as who issued them.',
   },
   DATA_DIR: {
     default: './data',
@@ -133,7 +134,7 @@ const VARIABLES = {
   PACS_VERIFY: {
     default: 'uids',
     meaning:
-      'What proves that an image arrived: `uids`, the PACS lists it (QIDO-RS); `bytes`, it also hands out what was sent (WADO-RS in the original transfer syntax), compared by SHA-256.',
+      'What proves that an image arrived: `uids`, the PACS lists it (QIDO-RS); `bytes`, it also hands out what was sent (WADO-RS in the original transfer syntax), compared by SHA-256. See `docs/delivery.md`.',
   },
   PACS_VERIFY_PERCENT: {
     default: '100',

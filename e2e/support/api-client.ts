@@ -10,7 +10,8 @@ export interface Answer<T = Record<string, unknown>> {
   body: T;
 }
 
-const PASSWORD = 'Correct-horse-7-battery';
+/** Of every account a test makes. */
+export const PASSWORD = 'Correct-horse-7-battery';
 let accounts = 0;
 
 /** One account's way to talk to the API, as an integrator would: plain fetch. */

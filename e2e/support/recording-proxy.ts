@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { completeParts, tally } from './stow-recorder.js';
 
 export interface ForwardedStow {
@@ -21,6 +22,10 @@ export class RecordingProxy {
   onStowBytes: (bytes: number, nth: number) => Promise<void> | void = () => {};
   /** Called when the PACS has answered a STOW-RS request, before the answer is passed on. */
   onStowAnswer: (nth: number) => void = () => {};
+  /** Changes what the PACS hands out of an instance (WADO-RS), without changing its length. */
+  alterRetrieved: (sopInstanceUid: string, body: Buffer) => void = () => {};
+  /** SOP Instance UIDs in the order they were retrieved. */
+  readonly retrieved: string[] = [];
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
   private underWay = 0;
@@ -38,9 +43,14 @@ export class RecordingProxy {
       // Kept: a request that was cut off has no socket any more.
       const { socket } = incoming;
       this.forward(incoming, socket, target).then(
-        (answer) => {
+        async (answer) => {
           outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(outgoing);
+          const uid = /\/instances\/([^/?]+)$/.exec(incoming.url ?? '')?.[1];
+          if (incoming.method !== 'GET' || uid === undefined) return answer.pipe(outgoing);
+          this.retrieved.push(uid);
+          const body = await buffer(answer);
+          this.alterRetrieved(uid, body);
+          return outgoing.end(body);
         },
         () => socket.destroy(),
       );

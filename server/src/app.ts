@@ -17,6 +17,7 @@ import { requestMetrics } from './http/request-metrics.js';
 import { requireHost } from './http/server.js';
 import { metricsRoutes } from './metrics/routes.js';
 import { eventRoutes } from './notifications/events-route.js';
+import { receiptRoutes } from './receipts/routes.js';
 import { createTusEndpoint } from './tus/endpoint.js';
 import { TUS_PATH } from './tus/engine.js';
 import type { Leases } from './tus/leases.js';
@@ -75,6 +76,7 @@ export function createApp(platform: Platform, keys: KeyStore, leases: Leases<Ope
   app.use('/api/v1/me/tokens', apiTokenRoutes(platform, guards));
   app.use('/api/v1/me', meRoutes({ guards }));
   app.use('/api/v1/uploads', uploadRoutes({ platform, keys, signer, guards, rateLimits, removeBytes }));
+  app.use('/api/v1/uploads', receiptRoutes({ platform, keys, guards }));
   app.get('/api/v1/targets', guards.requireUploader, (_req, res) => {
     res.json(listChoices(config.pacs));
   });

@@ -8,6 +8,7 @@ import type {
   UploadStatus,
   UploadTokenResponse,
 } from '@relaypacs/core/contract/uploads.js';
+import { NetworkError } from './problem-error.js';
 import type { Session } from './session.js';
 
 export interface UploadListFilter {
@@ -15,6 +16,9 @@ export interface UploadListFilter {
   limit?: number;
   cursor?: string | undefined;
 }
+
+/** `pdf` for people, `json` for programs. */
+export type ReceiptFormat = 'pdf' | 'json';
 
 /** The calls under `/api/v1/uploads`. Each throws ProblemError or NetworkError. */
 export class UploadsApi {
@@ -62,6 +66,15 @@ export class UploadsApi {
 
   retry(id: string): Promise<void> {
     return this.#session.call('POST', `${pathOf(id)}/retry`, { body: {} });
+  }
+
+  /** The signed receipt of a delivered upload; 409 `RECEIPT_NOT_READY` before that. */
+  async receipt(id: string, format: ReceiptFormat): Promise<Blob> {
+    const path = `${pathOf(id)}/receipt${format === 'pdf' ? '.pdf' : ''}`;
+    const response = await this.#session.open('GET', path, { headers: { Accept: `application/${format}` } });
+    return response.blob().catch((error: unknown) => {
+      throw new NetworkError(error);
+    });
   }
 
   cancel(id: string): Promise<void> {

@@ -28,6 +28,7 @@ export const PROBLEMS = {
   FILES_INCOMPLETE: { status: 409, title: 'Some files have not arrived yet' },
   UPLOAD_NOT_OPEN: { status: 409, title: 'The upload no longer takes files' },
   UPLOAD_STATE_CONFLICT: { status: 409, title: 'Not possible in the present state' },
+  RECEIPT_NOT_READY: { status: 409, title: 'There is no receipt yet' },
   OFFSET_CONFLICT: { status: 409, title: 'The offset does not match' },
   CLIENT_ID_TAKEN: { status: 409, title: 'This clientId belongs to another file' },
   CHECKSUM_CONFLICT: { status: 409, title: 'The announced file does not match what arrived' },

@@ -33,6 +33,13 @@ export type StudyStatus = (typeof STUDY_STATUSES)[number];
 export const INSTANCE_STATUSES = ['pending', 'stored', 'warning', 'failed', 'verified'] as const;
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
+/**
+ * How it is proven that an instance arrived. `uids`: the PACS lists it. `bytes`: it also handed out its data set, which
+ * is the one that was sent, byte for byte.
+ */
+export const VERIFICATION_LEVELS = ['uids', 'bytes'] as const;
+export type VerificationLevel = (typeof VERIFICATION_LEVELS)[number];
+
 /** What a file holds, told by its first bytes and never by its name. */
 export const FILE_KINDS = ['dicom', 'archive', 'image', 'dicomdir', 'other'] as const;
 export type FileKind = (typeof FILE_KINDS)[number];
@@ -218,6 +225,8 @@ export const InstanceCountsSchema = z.object({
   stored: z.int(),
   /** The PACS was asked again and holds them. */
   verified: z.int(),
+  /** Of the verified: those whose data set was retrieved from the PACS and is the one that was sent. */
+  verifiedBytes: z.int(),
   failed: z.int(),
   /** The PACS held the same bytes already, so they were not sent again. */
   alreadyThere: z.int(),
@@ -320,3 +329,37 @@ export const UploadListSchema = z.object({
   nextCursor: z.string().nullable(),
 });
 export type UploadList = z.infer<typeof UploadListSchema>;
+
+/** One SOP instance on its way into the PACS. */
+export const UploadInstanceSchema = z.object({
+  id: z.string(),
+  /** Id of the study it is delivered with; where a study was sent again, its instances stand here once for each time. */
+  studyId: z.string(),
+  sopInstanceUid: z.string(),
+  seriesInstanceUid: z.string(),
+  modality: z.string().nullable(),
+  seriesNumber: z.int().nullable(),
+  instanceNumber: z.int().nullable(),
+  /** Of what is delivered: bytes, and SHA-256 in hexadecimal digits. */
+  size: z.number(),
+  sha256: z.string(),
+  status: z.enum(INSTANCE_STATUSES),
+  /** Null until it is verified. */
+  verification: z.enum(VERIFICATION_LEVELS).nullable(),
+  verifiedAt: z.iso.datetime().nullable(),
+  /** The PACS held the same bytes already, so it was not sent. */
+  alreadyThere: z.boolean(),
+  /** Why it failed, or a remark on one that arrived. */
+  problem: UploadProblemSchema.nullable(),
+});
+export type UploadInstance = z.infer<typeof UploadInstanceSchema>;
+
+export const InstanceListQuerySchema = PageQuerySchema.extend({
+  status: z.enum(INSTANCE_STATUSES).optional(),
+});
+
+export const InstanceListSchema = z.object({
+  items: z.array(UploadInstanceSchema),
+  nextCursor: z.string().nullable(),
+});
+export type InstanceList = z.infer<typeof InstanceListSchema>;

@@ -1,5 +1,5 @@
 import type { ContentStep } from '../archive/content-step.js';
-import type { InstanceStatus, UploadProblem } from '../contract/uploads.js';
+import type { InstanceStatus, UploadProblem, VerificationLevel } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 
 /** A piece of a repaired object: new bytes, or a range of the file. */
@@ -37,6 +37,8 @@ export interface InstanceRow {
   brokeAt: Date | null;
   storedAt: Date | null;
   verifiedAt: Date | null;
+  /** How it was proven that it arrived; null until it was. */
+  verification: VerificationLevel | null;
 }
 
 export type NewInstance = Omit<
@@ -51,6 +53,7 @@ export type NewInstance = Omit<
   | 'brokeAt'
   | 'storedAt'
   | 'verifiedAt'
+  | 'verification'
 > &
   Partial<Pick<InstanceRow, 'steps' | 'pieces'>>;
 
@@ -75,6 +78,27 @@ export async function listInstances(db: Queryable, studyId: string): Promise<Ins
   return db<InstanceRow>('instances')
     .where({ studyId })
     .orderBy(['seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id']);
+}
+
+/**
+ * Instances of all studies of an upload, in the order they were found.
+ *
+ * @param after - the id of the last row of the page before
+ */
+export async function listUploadInstances(
+  db: Queryable,
+  uploadId: string,
+  status: InstanceStatus | undefined,
+  limit: number,
+  after?: string,
+): Promise<InstanceRow[]> {
+  const query = db<InstanceRow>('instances')
+    .whereIn('studyId', db('studies').where({ uploadId }).select('id'))
+    .orderBy('id')
+    .limit(limit);
+  if (status !== undefined) query.where({ status });
+  if (after !== undefined) query.where('id', '>', after);
+  return query;
 }
 
 /** Records that the PACS held these before anything of them was sent. */
@@ -161,12 +185,17 @@ export async function reopenFailedInstances(db: Queryable, studyId: string): Pro
     .update({ status: 'pending', problem: null, loneBreaks: 0, brokeAt: null });
 }
 
-/** Records what the PACS said of instances. A remark of the PACS stays with an instance when it is verified. */
+/**
+ * Records what the PACS said of instances. A remark of the PACS stays with an instance when it is verified.
+ *
+ * @param verification - of verified ones: how
+ */
 export async function recordInstanceStatus(
   db: Queryable,
   ids: readonly string[],
   status: InstanceStatus,
   problem: UploadProblem | null = null,
+  verification: VerificationLevel | null = null,
 ): Promise<void> {
   if (ids.length === 0) return;
   const now = new Date();
@@ -174,8 +203,15 @@ export async function recordInstanceStatus(
     .whereIn('id', [...ids])
     .update({
       status,
-      ...(status === 'verified' ? {} : { problem }),
+      verification,
+      ...(status === 'verified' && problem === null ? {} : { problem }),
       ...(status === 'stored' || status === 'warning' ? { storedAt: now } : {}),
-      ...(status === 'verified' ? { verifiedAt: now } : {}),
+      // One that was not known to be stored was found there.
+      ...(status === 'verified'
+        ? {
+            verifiedAt: now,
+            storedAt: db.raw(`CASE WHEN status = 'pending' THEN ? ELSE stored_at END`, [now]),
+          }
+        : {}),
     });
 }

@@ -14,10 +14,13 @@ import {
 } from '@relaypacs/core/contract/api-tokens.js';
 import { UploadEventSchema } from '@relaypacs/core/contract/events.js';
 import { type ProblemCode, ProblemSchema } from '@relaypacs/core/contract/problem.js';
+import { SignedReceiptSchema } from '@relaypacs/core/contract/receipts.js';
 import {
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
   CreateUploadResponseSchema,
+  InstanceListQuerySchema,
+  InstanceListSchema,
   ReopenUploadRequestSchema,
   TargetListSchema,
   UPLOAD_STATUSES,
@@ -63,6 +66,8 @@ export const NAMED_SCHEMAS = {
   UploadList: UploadListSchema,
   UploadAnnouncement: CreateUploadRequestSchema,
   AnnouncedUpload: CreateUploadResponseSchema,
+  InstanceList: InstanceListSchema,
+  Receipt: SignedReceiptSchema,
   UploadEvent: UploadEventSchema,
 } satisfies Record<string, z.ZodType>;
 
@@ -243,6 +248,41 @@ export const OPERATIONS: Operation[] = [
     params: Id,
     answers: { 200: { description: 'The upload', schema: UploadDetailSchema } },
     problems: [...BEARER_PROBLEMS, 'NOT_FOUND'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uploads/{id}/instances',
+    tag: 'Uploads',
+    summary:
+      'The SOP instances of an upload, page by page; `?status=failed` is the complete list of what is missing',
+    secured: true,
+    params: Id,
+    query: InstanceListQuerySchema,
+    answers: { 200: { description: 'A page of instances', schema: InstanceListSchema } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'VALIDATION_FAILED'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uploads/{id}/receipt',
+    tag: 'Uploads',
+    summary:
+      'The receipt, once the PACS has confirmed everything: who, when, what, where and how verified, signed (JWS); the same one each time',
+    secured: true,
+    params: Id,
+    answers: { 200: { description: 'The receipt and its signature', schema: SignedReceiptSchema } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'RECEIPT_NOT_READY'],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/uploads/{id}/receipt.pdf',
+    tag: 'Uploads',
+    summary: 'The receipt as a document, with the signed one attached to it',
+    secured: true,
+    params: Id,
+    answers: {
+      200: { description: 'The document', schema: FileBytes, mediaType: 'application/pdf' },
+    },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'RECEIPT_NOT_READY'],
   },
   {
     method: 'post',
@@ -487,7 +527,7 @@ export const OPERATIONS: Operation[] = [
     method: 'get',
     path: '/.well-known/jwks.json',
     tag: 'Accounts',
-    summary: 'Public keys of the access tokens (RFC 7517)',
+    summary: 'Public keys of the access tokens and of receipts (RFC 7517)',
     answers: {
       200: {
         description: 'The keys',

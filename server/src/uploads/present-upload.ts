@@ -40,6 +40,7 @@ function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
     sum.total += each.total;
     sum.stored += each.stored;
     sum.verified += each.verified;
+    sum.verifiedBytes += each.verifiedBytes;
     sum.failed += each.failed;
     sum.alreadyThere += each.alreadyThere;
     sum.documents += each.documents;

@@ -9,14 +9,14 @@ import {
 } from '@relaypacs/core/contract/uploads.js';
 import { listUploadObjectKeys } from '@relaypacs/core/db/file-segments.js';
 import { isId } from '@relaypacs/core/db/ids.js';
-import { findUpload, listUploads, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { listUploads, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { type Request, type Response, Router } from 'express';
 import { type Guards, type Principal, principalOf } from '../auth/authenticate.js';
 import type { KeyStore } from '../auth/key-store.js';
 import type { TokenSigner } from '../auth/tokens.js';
-import { HttpProblem, invalidFields, notFound } from '../http/http-problem.js';
+import { HttpProblem, invalidFields } from '../http/http-problem.js';
 import type { RateLimits } from '../http/rate-limits.js';
 import { actorOf, baseUrlOf } from '../http/request-context.js';
 import { readBody, readQuery } from '../http/validate.js';
@@ -25,6 +25,8 @@ import { assertMayChoose } from './choose-target.js';
 import { completeUpload } from './complete-upload.js';
 import { confirmUpload } from './confirm-upload.js';
 import { createUpload } from './create-upload.js';
+import { listInstances } from './list-instances.js';
+import { permittedUpload } from './permitted-upload.js';
 import { presentUpload, presentUploads } from './present-upload.js';
 import { reopenUpload } from './reopen-upload.js';
 import { retryUpload } from './retry-upload.js';
@@ -46,16 +48,11 @@ export function uploadRoutes(deps: UploadDeps): Router {
   const { db, transact, config } = platform;
   const router = Router();
 
-  async function uploadFor(
+  const uploadFor = (
     req: Request,
     res: Response,
     allowed: (principal: Principal, upload: UploadRow) => boolean,
-  ): Promise<UploadRow> {
-    const id = String(req.params.id);
-    const upload = isId(id) ? await findUpload(db, id) : undefined;
-    if (!upload || !allowed(principalOf(res), upload)) throw notFound('upload');
-    return upload;
-  }
+  ): Promise<UploadRow> => permittedUpload(db, req, res, allowed);
 
   async function readyForFiles(req: Request, upload: UploadRow): Promise<CreateUploadResponse> {
     return {
@@ -106,6 +103,10 @@ export function uploadRoutes(deps: UploadDeps): Router {
 
   router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
     res.json(await presentUpload(db, config.pacs, await uploadFor(req, res, maySeeUpload)));
+  });
+
+  router.get('/:id/instances', guards.requireUserOrUpload, async (req, res) => {
+    res.json(await listInstances(db, await uploadFor(req, res, maySeeUpload), req));
   });
 
   router.post('/:id/complete', guards.requireUserOrUpload, async (req, res) => {

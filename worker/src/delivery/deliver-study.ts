@@ -5,6 +5,7 @@ import { withLogContext } from '@relaypacs/core/observability/logger.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { ClaimLost, type RowClaim } from '../row-claim.js';
 import { type Circuits, reasonOf } from './circuits.js';
+import { chooseSample, verifyFound } from './compare-sample.js';
 import type { DeliveryMetrics, DeliveryOutcome } from './delivery-metrics.js';
 import { type DeliveryRecord, openDelivery } from './delivery-record.js';
 import { type DeliveryRun, MakingRoom, requestSignal, Stopping, type UnderWay } from './delivery-run.js';
@@ -95,6 +96,7 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
     pacs,
     reader,
     logger,
+    verification: target.verification,
     stopping,
     signal,
     patienceSeconds,
@@ -135,7 +137,8 @@ async function bringIntoPacs(run: DeliveryRun): Promise<void> {
 }
 
 async function verify(run: DeliveryRun, stored: readonly InstanceRow[]): Promise<readonly InstanceRow[]> {
-  return awaitHeld(run, stored, (found) => run.record.outcome(found, 'verified'));
+  const sample = chooseSample(run, stored);
+  return awaitHeld(run, stored, (found, held) => verifyFound(run, found, held, sample));
 }
 
 const withStatus = (instances: readonly InstanceRow[], status: InstanceRow['status']) =>

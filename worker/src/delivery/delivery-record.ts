@@ -1,4 +1,9 @@
-import type { InstanceStatus, ServiceLevel, UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import type {
+  InstanceStatus,
+  ServiceLevel,
+  UploadProblem,
+  VerificationLevel,
+} from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { releaseClaim } from '@relaypacs/core/db/claims.js';
 import {
@@ -85,22 +90,28 @@ export class DeliveryRecord {
     for (const instance of instances) instance.alreadyThere = true;
   }
 
-  /** What became of instances. */
+  /**
+   * What became of instances. Verified ones keep the remark they have, unless they get another.
+   *
+   * @param verification - of verified ones: how
+   */
   async outcome(
     instances: readonly InstanceRow[],
     status: InstanceStatus,
     problem: UploadProblem | null = null,
+    verification: VerificationLevel | null = null,
   ): Promise<void> {
     if (instances.length === 0) return;
     await this.claim.write(async (unit) => {
-      await recordInstanceStatus(unit.trx, ids(instances), status, problem);
+      await recordInstanceStatus(unit.trx, ids(instances), status, problem, verification);
       if (performance.now() - this.announcedAt < PROGRESS_EVERY_MS) return;
       this.announcedAt = performance.now();
       announceUpload(unit, this.upload);
     });
     for (const instance of instances) {
       instance.status = status;
-      if (status !== 'verified') instance.problem = problem;
+      instance.verification = verification;
+      if (status !== 'verified' || problem !== null) instance.problem = problem;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { PacsTarget } from '@relaypacs/core/config-targets.js';
 import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
 import type { DeliveryRecord } from './delivery-record.js';
@@ -33,6 +34,8 @@ export interface DeliveryRun {
   readonly pacs: DicomwebClient;
   readonly reader: InstanceReader;
   readonly logger: Logger;
+  /** What proves that an instance arrived there. */
+  readonly verification: PacsTarget['verification'];
   /** Seconds to wait before each further look for what the PACS has just said it stored. */
   readonly patienceSeconds: readonly number[];
   /** The worker is to stop: requests under way are let finish, no further one begins. */

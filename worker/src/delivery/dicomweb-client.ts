@@ -14,6 +14,8 @@ const SOP_INSTANCE_UID = '00080018';
 /** Instances asked for in one QIDO-RS request; Orthanc needs about 2 KB for each. */
 const PAGE = 500;
 const MOST_ANSWER_BYTES = 32 * 1024 * 1024;
+/** Statuses that say nothing of the instance asked for: the PACS, or what stands before it, is busy or away. */
+const PASSING = [408, 429, 502, 503, 504];
 
 /** The answer to a STOW-RS request; its body is read by {@link readStowAnswer}, whatever the status. */
 export interface StowReply {
@@ -138,7 +140,7 @@ export class DicomwebClient {
       const status = response.statusCode ?? 0;
       if (status !== 200) {
         await readText(response, MOST_ANSWER_BYTES);
-        if (status === 429 || status === 503) throw unavailable(response, 'WADO-RS');
+        if (PASSING.includes(status)) throw unavailable(response, 'WADO-RS');
         return undefined;
       }
       const boundary = boundaryOf(response.headers['content-type']);

@@ -65,10 +65,44 @@ it('knows an image by its pixels when the PACS wrote the header anew', async () 
   expect(await compared({}, { ...ANOTHER_WRITER, patientName, pixels })).toBe('different');
 });
 
+it.each([
+  [
+    'padding behind the pixels',
+    { trailing: new Uint8Array([0xfc, 0xff, 0xfc, 0xff, 0x4f, 0x42, 0, 0, 0, 0, 0, 0]) },
+    {},
+  ],
+  [
+    'other fragments of the same frame',
+    { transferSyntaxUid: JPEG_LOSSLESS, fragments: [new Uint8Array([1, 2, 3, 4])] },
+    { transferSyntaxUid: JPEG_LOSSLESS, fragments: [new Uint8Array([1, 2]), new Uint8Array([3, 4])] },
+  ],
+])('knows an image by its pixels alone: %s', async (_, ours, theirs) => {
+  expect(await compared(ours, { ...ANOTHER_WRITER, ...theirs, patientName: 'B' })).toBe('rewritten');
+});
+
+it('takes other compressed pixels for a different image', async () => {
+  const frame = (value: number) => ({
+    transferSyntaxUid: JPEG_LOSSLESS,
+    fragments: [new Uint8Array([1, value])],
+  });
+  expect(await compared(frame(2), { ...ANOTHER_WRITER, ...frame(3), patientName: 'B' })).toBe('different');
+});
+
 it('cannot compare an object without pixels that was written anew', async () => {
   expect(await compared({ pixels: null }, { ...ANOTHER_WRITER, pixels: null, patientName: 'A' })).toBe(
     'incomparable',
   );
+});
+
+it('takes an image that lost its pixels for a different one', async () => {
+  expect(await compared({}, { ...ANOTHER_WRITER, pixels: null })).toBe('different');
+});
+
+it('cannot compare where the pixels stand behind what cannot be walked over', async () => {
+  // Private contents of unknown VR and undefined length, as some archives write them.
+  const unwalkable = { tag: 0x00091010, vr: 'UN', value: { items: [], undefinedLength: true } } as const;
+  const theirs = { ...ANOTHER_WRITER, elements: [unwalkable], patientName: 'B' };
+  expect(await compared({}, theirs)).toBe('incomparable');
 });
 
 it('cannot compare what is stored in another transfer syntax', async () => {

@@ -8,8 +8,11 @@ export interface ObjectDigests {
   transferSyntaxUid: string | undefined;
   /** Of everything after the file meta information; of the whole where there is none. */
   dataset: Buffer;
-  /** Of the pixel data and what follows; undefined where there is none or it was not found. */
-  pixels: Buffer | undefined;
+  /**
+   * Of the value of the pixel data, of compressed ones of the fragments without the Basic Offset Table, which is not
+   * pixels and may be written anew (PS3.5 §A.4). Null where there is none, undefined where that cannot be told.
+   */
+  pixels: Buffer | null | undefined;
 }
 
 const META_START = 132;
@@ -38,7 +41,7 @@ export async function digestObject(bytes: AsyncIterable<Uint8Array>): Promise<Ob
     meta: parts.meta,
     transferSyntaxUid: parts.transferSyntaxUid,
     dataset: parts.dataset?.digest() ?? file,
-    pixels: parts.pixels?.digest(),
+    pixels: parts.pixels,
   };
 }
 
@@ -58,9 +61,22 @@ async function digestParts(reader: HashingReader) {
   const transferSyntaxUid = findTransferSyntax(elements);
   const dataset = reader.hashFromHere();
   const readable = transferSyntaxUid !== undefined && !UNREADABLE_SYNTAXES.includes(transferSyntaxUid);
-  const pixels =
-    readable && (await skipToPixels(reader, transferSyntaxUid)) ? reader.hashFromHere() : undefined;
+  const pixelLength = readable ? await skipToPixels(reader, transferSyntaxUid) : undefined;
+  const pixels = typeof pixelLength === 'number' ? await digestPixels(reader, pixelLength) : pixelLength;
   return { meta, transferSyntaxUid, dataset, pixels };
+}
+
+async function digestPixels(reader: HashingReader, length: number): Promise<Buffer | undefined> {
+  const hash = createHash('sha256');
+  if (length !== UNDEFINED_LENGTH) return (await reader.read(length, hash)) ? hash.digest() : undefined;
+  for (let fragments = -1; ; fragments += 1) {
+    const head = await reader.take(8);
+    const tag = head && head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
+    if (tag === SEQUENCE_END) return hash.digest();
+    if (tag !== ITEM) return undefined;
+    const isOffsetTable = fragments < 0;
+    if (!(await reader.read(head?.readUInt32LE(4) ?? 0, isOffsetTable ? undefined : hash))) return undefined;
+  }
 }
 
 function findTransferSyntax(meta: Buffer): string | undefined {
@@ -70,13 +86,20 @@ function findTransferSyntax(meta: Buffer): string | undefined {
   return meta.toString('latin1', at + 8, at + 8 + meta.readUInt16LE(at + 6)).replace(/[\0 ]+$/, '');
 }
 
-/** Walks over the elements (PS3.5 §7) up to the value of the pixel data; false when there is none. */
-async function skipToPixels(reader: HashingReader, transferSyntaxUid: string): Promise<boolean> {
+/**
+ * Walks over the elements (PS3.5 §7) up to the value of the pixel data.
+ *
+ * @returns its length as it is written; null when there is none, undefined when the walk does not get to the end
+ */
+async function skipToPixels(
+  reader: HashingReader,
+  transferSyntaxUid: string,
+): Promise<number | null | undefined> {
   const explicit = transferSyntaxUid !== IMPLICIT_VR;
   let depth = 0;
   for (;;) {
     const head = await reader.take(8);
-    if (!head) return false;
+    if (!head) return depth === 0 ? null : undefined;
     const tag = head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
     let length = head.readUInt32LE(4);
     const isDelimiter = tag === ITEM || tag === ITEM_END || tag === SEQUENCE_END;
@@ -84,20 +107,20 @@ async function skipToPixels(reader: HashingReader, transferSyntaxUid: string): P
       const vr = head.toString('latin1', 4, 6);
       if (LONG_LENGTH_VRS.includes(vr)) {
         const long = await reader.take(4);
-        if (!long) return false;
+        if (!long) return undefined;
         length = long.readUInt32LE(0);
         // The contents of such an element are written in implicit VR (PS3.5 §6.2.2 note 4).
-        if (vr === 'UN' && length === UNDEFINED_LENGTH) return false;
+        if (vr === 'UN' && length === UNDEFINED_LENGTH) return undefined;
       } else length = head.readUInt16LE(6);
     }
-    if (depth === 0 && PIXEL_TAGS.includes(tag)) return true;
+    if (depth === 0 && PIXEL_TAGS.includes(tag)) return length;
     if (length === UNDEFINED_LENGTH) depth += 1;
     else if (tag === ITEM_END || tag === SEQUENCE_END) depth -= 1;
-    else if (!(await reader.skip(length))) return false;
+    else if (!(await reader.read(length))) return undefined;
   }
 }
 
-/** Hands out a stream of bytes piece by piece and feeds hashes that begin at a position and go to the end. */
+/** Hands out a stream of bytes piece by piece and feeds hashes: of a part, or from a position to the end. */
 class HashingReader {
   private readonly source: AsyncIterator<Uint8Array>;
   private readonly hashes: Hash[] = [];
@@ -129,13 +152,21 @@ class HashingReader {
     return taken;
   }
 
-  async skip(length: number): Promise<boolean> {
+  /**
+   * Goes over `length` bytes.
+   *
+   * @param hash - fed with them
+   * @returns false when the object ends before
+   */
+  async read(length: number, hash?: Hash): Promise<boolean> {
     let left = length;
     while (this.held.length < left) {
+      hash?.update(this.held);
       left -= this.held.length;
       this.held = Buffer.alloc(0);
       if (!(await this.pull())) return false;
     }
+    hash?.update(this.held.subarray(0, left));
     this.held = this.held.subarray(left);
     return true;
   }
@@ -163,6 +194,9 @@ export function compareObjects(ours: ObjectDigests, theirs: ObjectDigests): Comp
   if (!sameSyntax) return 'incomparable';
   // A PACS that writes objects anew puts its own name into the file meta information.
   if (!ours.meta || theirs.meta?.equals(ours.meta)) return 'different';
-  if (!ours.pixels && !theirs.pixels) return 'incomparable';
-  return ours.pixels && theirs.pixels?.equals(ours.pixels) ? 'rewritten' : 'different';
+  if (ours.pixels === undefined || theirs.pixels === undefined) return 'incomparable';
+  if (ours.pixels === null || theirs.pixels === null) {
+    return ours.pixels === theirs.pixels ? 'incomparable' : 'different';
+  }
+  return theirs.pixels.equals(ours.pixels) ? 'rewritten' : 'different';
 }

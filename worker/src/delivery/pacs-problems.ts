@@ -124,6 +124,30 @@ export const NOT_COMPARED: UploadProblem = {
     'The PACS already held an image with this identifier, so it was not sent again. The two could not be compared completely, because the PACS changes images when it stores them or does not hand them out.',
 };
 
+/** The PACS said that it stored it, and hands out other contents. */
+export const ALTERED: UploadProblem = {
+  code: 'PACS_ALTERED',
+  title: 'The PACS holds something else than was sent',
+  detail:
+    'The PACS lists the image, but what it hands out is not what was sent to it. Do not rely on the image in the PACS. As it was sent it is still kept safely here. Please show this message to the people who run the PACS; when the wrong image has been removed there, press Retry and it is sent again.',
+};
+
+/** Verified by its UID alone: the pixels are those that were sent, the header is not. */
+export const HEADER_REWRITTEN: UploadProblem = {
+  code: 'PACS_REWRITES',
+  title: 'The PACS changed details of the image',
+  detail:
+    'The PACS lists the image and hands out the same pixels, but wrote the details around them anew when it stored it. Nothing to do if the PACS is meant to do so.',
+};
+
+/** Verified by its UID alone: nothing can be said of what it holds. */
+export const NOT_COMPARABLE: UploadProblem = {
+  code: 'PACS_NOT_COMPARABLE',
+  title: 'The contents in the PACS could not be compared',
+  detail:
+    'The PACS lists the image, but it could not be compared with what was sent, because the PACS changes images when it stores them or does not hand them out. Look at the image in the PACS.',
+};
+
 /** The bytes we keep are not the ones that were accepted. */
 export const DAMAGED: UploadProblem = {
   code: 'STORED_BYTES_DAMAGED',

@@ -1,13 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { inParallel } from '../in-parallel.js';
+import { COMPARED_AT_ONCE, compareContents } from './compare-contents.js';
 import { checkpoint, type DeliveryRun } from './delivery-run.js';
 import type { HeldInstances } from './dicomweb-client.js';
-import { StoredBytesDamaged } from './multipart.js';
-import { type Comparison, compareObjects, digestObject } from './object-digests.js';
-import { CONFLICT, DAMAGED, NOT_COMPARED } from './pacs-problems.js';
-
-const COMPARED_AT_ONCE = 4;
+import { ALTERED, CONFLICT, DAMAGED, NOT_COMPARED } from './pacs-problems.js';
 
 /** Asks once which of these instances the PACS holds. */
 export async function findHeld(run: DeliveryRun, instances: readonly InstanceRow[]): Promise<HeldInstances> {
@@ -24,7 +21,7 @@ export async function findHeld(run: DeliveryRun, instances: readonly InstanceRow
 export async function awaitHeld(
   run: DeliveryRun,
   instances: readonly InstanceRow[],
-  found: (instances: readonly InstanceRow[]) => Promise<void>,
+  found: (instances: readonly InstanceRow[], held: HeldInstances) => Promise<void>,
 ): Promise<readonly InstanceRow[]> {
   let missing = instances;
   for (const seconds of [0, ...run.patienceSeconds]) {
@@ -32,15 +29,16 @@ export async function awaitHeld(
     checkpoint(run);
     if (seconds > 0) await sleep(seconds * 1000);
     const held = await findHeld(run, missing);
-    await found(missing.filter(({ sopInstanceUid }) => held.has(sopInstanceUid)));
+    const shown = missing.filter(({ sopInstanceUid }) => held.has(sopInstanceUid));
+    await found(shown, held);
     missing = missing.filter(({ sopInstanceUid }) => !held.has(sopInstanceUid));
   }
   return missing;
 }
 
 /**
- * Settles what the PACS holds and did not tell us it stored. That we began to send it proves nothing: it counts as
- * stored when the contents are the same, and is reported when they are not. It is not sent (again) either way:
+ * Settles what the PACS holds and did not tell us it stored. That we began to send it proves nothing: it is verified
+ * when the contents are the same, and is reported when they are not. It is not sent (again) either way:
  * Orthanc would keep the old contents and say success, dcm4chee has lost objects over duplicates.
  */
 export async function settleHeld(
@@ -54,41 +52,22 @@ export async function settleHeld(
   );
 }
 
-/** Settles one instance that the PACS holds by comparing its contents with ours. */
+/** Settles one instance that the PACS lists by comparing its contents with ours. */
 export async function settleByContents(
   run: DeliveryRun,
   instance: InstanceRow,
   seriesInHand: string | undefined,
 ): Promise<void> {
   checkpoint(run);
-  const comparison = await compare(run, instance, seriesInHand).catch((error: unknown) => {
-    if (error instanceof StoredBytesDamaged) return 'damaged' as const;
-    throw error;
-  });
+  const comparison = await compareContents(run, instance, seriesInHand);
   run.logger.info('The PACS holds an instance already', { instanceId: instance.id, comparison });
   if (comparison === 'same') {
     // Nothing of it was ever sent by us: it had come another way.
     if (instance.sends === 0) await run.record.alreadyThere([instance]);
-    await run.record.outcome([instance], 'stored');
-  } else if (comparison === 'different') await run.record.outcome([instance], 'failed', CONFLICT);
-  else if (comparison === 'damaged') await run.record.outcome([instance], 'failed', DAMAGED);
+    await run.record.outcome([instance], 'verified', null, 'bytes');
+  } else if (comparison === 'different') {
+    // It had said that it stored ours: nobody else's came before it.
+    await run.record.outcome([instance], 'failed', instance.storedAt ? ALTERED : CONFLICT);
+  } else if (comparison === 'damaged') await run.record.outcome([instance], 'failed', DAMAGED);
   else await run.record.outcome([instance], 'warning', NOT_COMPARED);
-}
-
-async function compare(
-  run: DeliveryRun,
-  instance: InstanceRow,
-  seriesInHand: string | undefined,
-): Promise<Comparison> {
-  const { study } = run.record;
-  const theirs = await run.pacs.retrieveInstance(
-    study.studyInstanceUid,
-    seriesInHand ?? instance.seriesInstanceUid,
-    instance.sopInstanceUid,
-    digestObject,
-    run.signal,
-  );
-  if (!theirs) return 'incomparable';
-  if (theirs.file.equals(instance.sha256)) return 'same';
-  return compareObjects(await digestObject(run.reader.read(instance)), theirs);
 }

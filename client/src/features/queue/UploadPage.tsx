@@ -7,6 +7,7 @@ import { PageHeading } from '../../ui/PageHeading.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
 import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
+import { ReceiptLinks } from './ReceiptLinks.js';
 import { waitsForSender } from './status-sentences.js';
 import { UploadFacts } from './UploadFacts.js';
 import { UploadFiles } from './UploadFiles.js';
@@ -66,6 +67,7 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
       </div>
       {error !== undefined && <LoadProblem error={error} onRetry={() => void onChange()} />}
       <UploadStatusCard upload={upload} onChange={onChange} />
+      <ReceiptLinks upload={upload} />
       {/* While it waits for an answer they stand where the answer is given. */}
       {!waitsForSender(upload) && <WarningNotice title="Please check" warnings={upload.warnings} />}
       <UploadFiles files={upload.files} />

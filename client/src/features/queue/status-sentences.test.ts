@@ -8,7 +8,15 @@ const facts = {
   fileCount: 480,
   filesReceived: 480,
   filesRejected: 0,
-  instances: { total: 480, stored: 480, verified: 480, failed: 0, alreadyThere: 0, documents: 0 },
+  instances: {
+    total: 480,
+    stored: 480,
+    verified: 480,
+    verifiedBytes: 0,
+    failed: 0,
+    alreadyThere: 0,
+    documents: 0,
+  },
   warningCount: 0,
   problem: null,
   expiresAt: '2026-01-15T10:00:00.000Z',
@@ -72,6 +80,7 @@ it('says what is wrong with the PACS while it waits for it, once that is known',
 it('tells the timeline in plain words, known or not', () => {
   expect(timelineWords('received')).toBe('All files arrived');
   expect(timelineWords('bytes_removed')).toBe('The copy kept here was removed');
+  expect(timelineWords('receipt_issued')).toBe('The receipt was issued');
   expect(timelineWords('delivery_retried')).toBe('Delivery retried');
 });
 

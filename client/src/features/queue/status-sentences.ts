@@ -238,7 +238,8 @@ const TIMELINE: Record<string, string> = {
   expired: 'The time to send ran out',
   cancelled: 'Cancelled',
   bytes_removed: 'The copy kept here was removed',
-} satisfies Record<UploadStatus | 'waiting_for_sender' | 'bytes_removed', string>;
+  receipt_issued: 'The receipt was issued',
+} satisfies Record<UploadStatus | 'waiting_for_sender' | 'bytes_removed' | 'receipt_issued', string>;
 
 /**
  * An entry of an upload's timeline in plain words.

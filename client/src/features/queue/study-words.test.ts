@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
 import { studyWords } from './study-words.js';
 
-const instances = { total: 60, stored: 60, verified: 60, failed: 0, alreadyThere: 0, documents: 0 };
+const instances = {
+  total: 60,
+  stored: 60,
+  verified: 60,
+  verifiedBytes: 0,
+  failed: 0,
+  alreadyThere: 0,
+  documents: 0,
+};
 const study = { seriesCount: 2, status: 'delivered', waitingFor: null, instances } as const;
 
 it('says how much of a study the PACS has', () => {

@@ -1,0 +1,154 @@
+// `relaypacs verify-receipt`: checks a receipt without asking anybody. Its answers are for people, its exit code for programs.
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { Receipt, ReceiptDelivery } from '@relaypacs/core/contract/receipts.js';
+import type { JSONWebKeySet } from 'jose';
+import { isMainModule } from './main-module.js';
+import { compareFolder } from './receipt-files.js';
+import { checkSignature } from './receipt-signature.js';
+import { NotAReceipt, readReceipt } from './receipt-source.js';
+
+/** Genuine, and the files are those it lists · not to be trusted, or files are missing · could not be checked. */
+export const EXIT = { good: 0, bad: 1, unchecked: 2 } as const;
+
+const USAGE = `Usage: relaypacs verify-receipt <receipt.json | receipt.jws | receipt.pdf> --jwks <file or URL> [--files <folder>]
+
+  --jwks   the public keys of the RelayPACS that issued the receipt, saved from its /.well-known/jwks.json,
+           or that address itself; jwks.json in this folder where it is left out
+  --files  a folder of DICOM files to be compared with the list
+
+Exit code 0: genuine, and no listed file is missing. 1: not to be trusted, or files are missing. 2: not checked.`;
+
+const DEFAULT_KEYS = 'jwks.json';
+const FETCH_WITHIN_MS = 15_000;
+const LISTED = 20;
+
+/** Something that keeps the receipt from being checked, in words for a person. */
+class Unchecked extends Error {}
+
+/**
+ * Checks a receipt as the arguments say.
+ *
+ * @param print - given each line of the answer
+ * @returns the exit code
+ */
+export async function verifyReceipt(args: readonly string[], print: (line: string) => void): Promise<number> {
+  // What stands in files from outside must not steer the terminal.
+  const say = (line: string) => print(line.replace(/[^\P{Cc}\n]/gu, ''));
+  try {
+    const { file, jwks, files } = readArguments(args);
+    const source = readReceipt(await read(file));
+    const verdict = await checkSignature(source, await readKeys(jwks));
+    if (verdict.kind === 'otherKey') {
+      say(`NOT CONFIRMED: the receipt is signed with the key "${verdict.keyId}", which is not among these.`);
+      say(
+        'Use the keys that the RelayPACS published when it issued the receipt. If these are they, it is forged.',
+      );
+      return EXIT.bad;
+    }
+    if (verdict.kind === 'tampered') {
+      say(`TAMPERED: ${verdict.how}. Do not rely on it.`);
+      return EXIT.bad;
+    }
+    say(`GENUINE: signed with the key "${verdict.keyId}".`);
+    for (const line of describe(verdict.receipt)) say(line);
+    return files === undefined ? EXIT.good : await tellFiles(files, verdict.receipt, say);
+  } catch (error) {
+    if (error instanceof NotAReceipt) say(`NOT A RECEIPT: ${error.message}.`);
+    else if (error instanceof Unchecked) say(error.message);
+    else throw error;
+    return EXIT.unchecked;
+  }
+}
+
+function readArguments(args: readonly string[]): { file: string; jwks: string; files: string | undefined } {
+  try {
+    const { positionals, values } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { jwks: { type: 'string', default: DEFAULT_KEYS }, files: { type: 'string' } },
+    });
+    const [file, ...more] = positionals;
+    if (file !== undefined && more.length === 0) return { file, jwks: values.jwks, files: values.files };
+  } catch {
+    // An option that is not known: said below.
+  }
+  throw new Unchecked(USAGE);
+}
+
+async function read(file: string): Promise<Buffer> {
+  return readFile(file).catch((error: Error) => {
+    throw new Unchecked(`The file cannot be read: ${error.message}`);
+  });
+}
+
+async function readKeys(where: string): Promise<JSONWebKeySet> {
+  const isUrl = /^https?:\/\//.test(where);
+  let keys: unknown;
+  try {
+    keys = JSON.parse(isUrl ? await fetchText(where) : await readFile(where, 'utf8'));
+  } catch (error) {
+    const hint =
+      'Save them once from /.well-known/jwks.json of the RelayPACS you trust, and name the file by --jwks.';
+    throw new Unchecked(`The public keys cannot be read from ${where}: ${(error as Error).message}\n${hint}`);
+  }
+  if (typeof keys !== 'object' || keys === null || !('keys' in keys) || !Array.isArray(keys.keys)) {
+    throw new Unchecked(`${where} holds no public keys: a JSON object with a list "keys" is needed.`);
+  }
+  return keys as JSONWebKeySet;
+}
+
+async function fetchText(url: string): Promise<string> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_WITHIN_MS) });
+  if (!response.ok) throw new Error(`answered with ${response.status}`);
+  return response.text();
+}
+
+function describe(receipt: Receipt): string[] {
+  const { sender, files } = receipt;
+  return [
+    `Receipt ${receipt.id} of ${receipt.issuer}, issued ${receipt.issuedAt}`,
+    `Upload ${receipt.uploadId} by ${[sender.fullName, sender.username, sender.facility].filter(Boolean).join(', ')}`,
+    `Announced ${receipt.announcedAt}, received ${receipt.receivedAt ?? '-'}, delivered ${receipt.deliveredAt}`,
+    ...(files.rejected > 0 ? [`${files.rejected} of its files could not be delivered.`] : []),
+    ...receipt.deliveries.flatMap(describeDelivery),
+  ];
+}
+
+function describeDelivery(delivery: ReceiptDelivery): string[] {
+  const { patient, target, verification } = delivery;
+  const { instances, compared, remarks } = verification;
+  const who = [patient.name, patient.id, patient.birthDate].filter(Boolean).join(', ');
+  const what = [delivery.studyDescription, delivery.modalities.join('/'), delivery.studyDate].filter(Boolean);
+  return [
+    '',
+    `Study ${delivery.studyInstanceUid}${delivery.isResend ? ', sent again' : ''}`,
+    `  ${who || 'no patient named'} · ${what.join(', ')}`,
+    `  to ${target.name} (${target.key}), ${delivery.deliveredAt}`,
+    `  ${instances} instances, all listed by the PACS; contents of ${compared} retrieved and the same as sent${remarks > 0 ? `; remarks on ${remarks}` : ''}`,
+  ];
+}
+
+async function tellFiles(folder: string, receipt: Receipt, say: (line: string) => void): Promise<number> {
+  const { found, missing, unlisted } = await compareFolder(folder, receipt).catch((error: Error) => {
+    throw new Unchecked(`The folder cannot be read: ${error.message}`);
+  });
+  say('');
+  say(`${folder}: ${found} of ${found + missing.length} listed files are there, byte for byte.`);
+  const tell = (title: string, names: readonly string[]) => {
+    if (names.length === 0) return;
+    say(title);
+    for (const name of names.slice(0, LISTED)) say(`  ${name}`);
+    if (names.length > LISTED) say(`  and ${names.length - LISTED} more`);
+  };
+  tell(
+    'Listed, but not there (or not as they were sent):',
+    missing.map(({ sopInstanceUid, sha256 }) => `${sopInstanceUid} sha256 ${sha256}`),
+  );
+  tell('DICOM files that are not listed:', unlisted);
+  return missing.length === 0 ? EXIT.good : EXIT.bad;
+}
+
+if (isMainModule(import.meta.url)) {
+  process.exitCode = await verifyReceipt(process.argv.slice(2), (line) => console.log(line));
+}
