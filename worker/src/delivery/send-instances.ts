@@ -53,10 +53,9 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   if (batch.length === 0) return;
   await turnstile(run);
   await run.record.sending(batch);
-  const parts = batch.map((instance) => run.reader.part(instance));
   let reply: StowReply;
   try {
-    reply = await run.pacs.stow(parts, run.signal);
+    reply = await run.pacs.stow(run.reader.parts(batch), run.signal);
   } catch (error) {
     if (error instanceof StoredBytesDamaged) return withoutDamaged(run, batch, error.sopInstanceUid);
     if (!(error instanceof PacsUnavailable)) throw error;
