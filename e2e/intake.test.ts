@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '@relaypacs/core/config.js';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { EmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
@@ -84,7 +84,7 @@ it('reads nothing more of an upload once it has given it back', async () => {
   const { uploadId, fileIds } = await addReceived(10);
   const opened: string[] = [];
   const done: string[] = [];
-  const files: UploadedFiles = {
+  const opener: FileOpener = {
     async open(id) {
       opened.push(id);
       if (id === fileIds[0]) throw new Error('EIO: i/o error');
@@ -93,6 +93,7 @@ it('reads nothing more of an upload once it has given it back', async () => {
       return fixture.files.open(id);
     },
   };
+  const files = { ...opener, locate: async () => opener };
   await takeInUpload({ ...deps(), files }, uploadId);
   expect(await fixture.upload(uploadId)).toMatchObject({
     status: 'processing',
@@ -143,13 +144,14 @@ it('leaves nothing behind when the database goes away in the middle', async () =
   const doomed = new DeliveryFixture(postgres.url, fixture.directory);
   const started = vi.spyOn(globalThis, 'setInterval');
   const ended = vi.spyOn(globalThis, 'clearInterval');
-  const files: UploadedFiles = {
+  const opener: FileOpener = {
     async open(id) {
       const file = await doomed.files.open(id);
       await doomed.close();
       return file;
     },
   };
+  const files = { ...opener, locate: async () => opener };
   // An unhandled rejection would fail the run.
   await expect(takeInUpload({ ...deps(doomed), files }, uploadId)).rejects.toThrow();
   const renewals = started.mock.results.filter((_, call) => started.mock.calls[call]?.[1] === RENEW_MS);

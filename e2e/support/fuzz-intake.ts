@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener, UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { InstanceReader } from '../../worker/src/delivery/instance-reader.js';
 import { examineFile, type FileExaminationDeps } from '../../worker/src/intake/examine-file.js';
 import { type CheckedFile, type Examined, subjectsOf } from '../../worker/src/intake/examined.js';
@@ -42,6 +42,10 @@ const MOST_FAULTS = 10;
 class OneFile implements UploadedFiles {
   id = '';
   bytes: Uint8Array = new Uint8Array(0);
+
+  async locate(): Promise<FileOpener> {
+    return this;
+  }
 
   async open(fileId: string): Promise<StoredObject> {
     if (fileId !== this.id) throw new ObjectMissing(fileId);

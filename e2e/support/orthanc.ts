@@ -11,6 +11,8 @@ export interface OrthancOptions {
   dir?: string;
   /** HTTP port; default: a free one. */
   port?: number;
+  /** Variables on top of this process's. */
+  env?: Record<string, string>;
 }
 
 /** A real Orthanc with DICOMweb, on loopback only. */
@@ -65,7 +67,7 @@ export async function startOrthanc(options: OrthancOptions = {}): Promise<Orthan
       command: program,
       args: [configuration],
       cwd: dir,
-      env: { ...process.env, ...(shim && { LD_PRELOAD: shim }) },
+      env: { ...process.env, ...options.env, ...(shim && { LD_PRELOAD: shim }) },
       logFile: path.join(dir, 'orthanc.log'),
       isReady: async () => (await rest('/system', { signal: AbortSignal.timeout(2000) })).ok,
     });

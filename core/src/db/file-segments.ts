@@ -10,6 +10,32 @@ export async function listSegments(db: Queryable, fileId: string): Promise<Segme
   return db<SegmentRow>('fileSegments').where({ fileId }).orderBy('start').select('start', 'key');
 }
 
+/** The acknowledged bytes of a file: how many, and where they lie, in order. */
+export interface FilePlace {
+  bytesReceived: number;
+  segments: Segment[];
+}
+
+/** Where the bytes of several files lie; a file that is gone has no entry. */
+export async function findFilePlaces(
+  db: Queryable,
+  fileIds: readonly string[],
+): Promise<Map<string, FilePlace>> {
+  const rows: Array<{ id: string; bytesReceived: number; start: number | null; key: string | null }> =
+    await db('uploadFiles as f')
+      .leftJoin('fileSegments as s', 's.fileId', 'f.id')
+      .whereRaw('f.id = ANY(?)', [[...fileIds]])
+      .orderBy(['f.id', 's.start'])
+      .select('f.id', 'f.bytesReceived', 's.start', 's.key');
+  const places = new Map<string, FilePlace>();
+  for (const { id, bytesReceived, start, key } of rows) {
+    const place = places.get(id) ?? { bytesReceived, segments: [] };
+    places.set(id, place);
+    if (start !== null && key !== null) place.segments.push({ start, key });
+  }
+  return places;
+}
+
 /** Every object of these files. */
 export async function listObjectKeys(db: Queryable, fileIds: readonly string[]): Promise<string[]> {
   return db<SegmentRow>('fileSegments')

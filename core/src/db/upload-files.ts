@@ -130,16 +130,35 @@ export async function updateUploadFile(
 }
 
 /** What the checks found in a file: accepted, or rejected or ignored with a reason. */
-export async function recordUploadFileVerdict(
-  db: Queryable,
-  id: string,
-  verdict: Pick<UploadFileRow, 'md5' | 'sha256' | 'problem' | 'findings' | 'kind'> & {
-    status: 'accepted' | 'rejected' | 'ignored';
-  },
-): Promise<void> {
-  await db('uploadFiles')
-    .where({ id })
-    .update({ ...verdict, findings: JSON.stringify(verdict.findings) });
+export type FileVerdict = Pick<UploadFileRow, 'id' | 'md5' | 'sha256' | 'problem' | 'findings' | 'kind'> & {
+  status: 'accepted' | 'rejected' | 'ignored';
+};
+
+const ROWS_PER_UPDATE = 500;
+
+/** Records what was found in files: many in one statement, since an upload of a thousand slices has a thousand. */
+export async function recordFileVerdicts(db: Queryable, verdicts: readonly FileVerdict[]): Promise<void> {
+  for (let from = 0; from < verdicts.length; from += ROWS_PER_UPDATE) {
+    const rows = verdicts.slice(from, from + ROWS_PER_UPDATE);
+    await db.raw(
+      `UPDATE upload_files AS f
+       SET status = v.status, kind = v.kind, md5 = v.md5, sha256 = v.sha256, problem = v.problem::jsonb,
+           findings = v.findings::jsonb
+       FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:kinds AS text[]),
+                   CAST(:md5s AS bytea[]), CAST(:sha256s AS bytea[]), CAST(:problems AS text[]),
+                   CAST(:findings AS text[])) AS v (id, status, kind, md5, sha256, problem, findings)
+       WHERE f.id = v.id`,
+      {
+        ids: rows.map(({ id }) => id),
+        statuses: rows.map(({ status }) => status),
+        kinds: rows.map(({ kind }) => kind),
+        md5s: rows.map(({ md5 }) => md5),
+        sha256s: rows.map(({ sha256 }) => sha256),
+        problems: rows.map(({ problem }) => (problem ? JSON.stringify(problem) : null)),
+        findings: rows.map(({ findings }) => JSON.stringify(findings)),
+      },
+    );
+  }
 }
 
 /** Files of an upload whose last byte has not come yet, and slices that are not joined yet; the oldest first. */

@@ -1,7 +1,6 @@
 import { constants } from 'node:fs';
 import { access, type FileHandle, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { FileWriter } from './file-writer.js';
 import {
   ObjectMissing,
@@ -91,14 +90,8 @@ class FileObject implements StoredObject {
     return buffer;
   }
 
-  stream(offset: number, length: number): Readable {
-    return Readable.from(this.blocks(offset, Math.min(offset + length, this.size)), {
-      objectMode: false,
-      highWaterMark: STREAM_BYTES,
-    });
-  }
-
-  private async *blocks(offset: number, end: number): AsyncGenerator<Uint8Array> {
+  async *stream(offset: number, length: number): AsyncGenerator<Uint8Array> {
+    const end = Math.min(offset + length, this.size);
     for (let at = offset; at < end; at += STREAM_BYTES)
       yield await this.read(at, Math.min(STREAM_BYTES, end - at));
   }

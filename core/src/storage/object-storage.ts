@@ -1,13 +1,11 @@
-import type { Readable } from 'node:stream';
-
 /** The bytes of one object, or of one uploaded file, read by range; never wholly in memory. */
 export interface StoredObject {
   /** Bytes. */
   readonly size: number;
   /** Up to `length` bytes from `offset`; fewer only at the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** A stream of `length` bytes from `offset`. */
-  stream(offset: number, length: number): Readable;
+  /** `length` bytes from `offset`, read as they are asked for. */
+  stream(offset: number, length: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { GetObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { ObjectMissing, type StoredObject } from './object-storage.js';
 
@@ -6,7 +6,6 @@ import { ObjectMissing, type StoredObject } from './object-storage.js';
 const READ_AHEAD_BYTES = 256 * 1024;
 /** A larger block is not kept after a read. */
 const KEPT_BYTES = 1024 * 1024;
-const STREAM_BYTES = 256 * 1024;
 
 /** An object of a bucket, read by ranged requests. */
 export class S3Object implements StoredObject {
@@ -40,16 +39,8 @@ export class S3Object implements StoredObject {
     return bytes.subarray(0, wanted);
   }
 
-  stream(offset: number, length: number): Readable {
+  async *stream(offset: number, length: number): AsyncGenerator<Uint8Array> {
     const wanted = Math.max(0, Math.min(length, this.size - offset));
-    return Readable.from(this.chunks(offset, wanted), { objectMode: false, highWaterMark: STREAM_BYTES });
-  }
-
-  async close(): Promise<void> {
-    this.block = { offset: 0, bytes: new Uint8Array() };
-  }
-
-  private async *chunks(offset: number, wanted: number): AsyncGenerator<Uint8Array> {
     if (wanted === 0) return;
     let missing = wanted;
     for await (const chunk of await this.fetch(offset, wanted)) {
@@ -57,6 +48,10 @@ export class S3Object implements StoredObject {
       yield chunk;
     }
     if (missing > 0) throw new ObjectMissing(this.key);
+  }
+
+  async close(): Promise<void> {
+    this.block = { offset: 0, bytes: new Uint8Array() };
   }
 
   private async fetch(offset: number, length: number): Promise<AsyncIterable<Uint8Array>> {

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { ObjectMissing, type ObjectStorage, type Segment, type StoredObject } from './object-storage.js';
 
 /** A segment with the bytes of the file that count in it. */
@@ -9,7 +8,6 @@ interface Piece extends Segment {
 
 /** Objects that stay open between reads; each may hold a handle or a block of bytes. */
 const KEPT_OPEN = 4;
-const STREAM_BYTES = 256 * 1024;
 
 /**
  * Opens an uploaded file as one object over its segments. The first segment is opened at once, the others when they
@@ -69,10 +67,6 @@ class StoredFile implements StoredObject {
     return parts.length > 1 ? Buffer.concat(parts) : only;
   }
 
-  stream(offset: number, length: number): Readable {
-    return Readable.from(this.chunks(offset, length), { objectMode: false, highWaterMark: STREAM_BYTES });
-  }
-
   async close(): Promise<void> {
     this.closed = true;
     const open = [...this.open.values()];
@@ -87,12 +81,12 @@ class StoredFile implements StoredObject {
     );
   }
 
-  private async *chunks(offset: number, length: number): AsyncGenerator<Uint8Array> {
+  async *stream(offset: number, length: number): AsyncGenerator<Uint8Array> {
     for (const { piece, at, wanted } of this.ranges(offset, length)) {
       const object = await this.acquire(piece);
       let missing = wanted;
       try {
-        for await (const chunk of object.stream(at, wanted) as AsyncIterable<Uint8Array>) {
+        for await (const chunk of object.stream(at, wanted)) {
           missing -= chunk.length;
           yield chunk;
         }

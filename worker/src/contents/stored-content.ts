@@ -1,6 +1,6 @@
 import type { ContentStep } from '@relaypacs/core/archive/content-step.js';
 import { type Content, openContent } from '@relaypacs/core/archive/entry-content.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { nodeInflate } from './node-inflate.js';
 
 /**
@@ -9,7 +9,7 @@ import { nodeInflate } from './node-inflate.js';
  * @throws ObjectMissing when the bytes of the file are not all there
  */
 export async function openStoredContent(
-  files: UploadedFiles,
+  files: FileOpener,
   fileId: string,
   steps: readonly ContentStep[],
 ): Promise<Content> {

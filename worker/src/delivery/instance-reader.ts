@@ -3,7 +3,7 @@ import { type Content, openContent } from '@relaypacs/core/archive/entry-content
 import { ContentDamaged } from '@relaypacs/core/archive/refusals.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener, UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { nodeInflate } from '../contents/node-inflate.js';
 import { fromStoredPieces, streamPieces } from '../contents/source-pieces.js';
 import { openStoredContent } from '../contents/stored-content.js';
@@ -32,19 +32,29 @@ export class InstanceReader {
    *
    * @throws StoredBytesDamaged while iterating, when they are gone, shorter than they were, or cannot be unpacked
    */
-  async *read(instance: InstanceRow): AsyncGenerator<Uint8Array> {
+  async *read(instance: InstanceRow, files: FileOpener = this.files): AsyncGenerator<Uint8Array> {
     try {
-      yield* this.stream(instance);
+      yield* this.stream(instance, files);
     } catch (error) {
       const damaged = error instanceof ObjectMissing || error instanceof ContentDamaged;
       throw damaged ? new StoredBytesDamaged(instance.sopInstanceUid, error) : error;
     }
   }
 
-  /** An instance as a part of a STOW-RS request. */
-  part(instance: InstanceRow): StowPart {
-    const { sopInstanceUid, size, sha256 } = instance;
-    return { sopInstanceUid, size, sha256, open: () => this.read(instance) };
+  /** Instances as the parts of a STOW-RS request; where their bytes lie is looked up when the first one is read. */
+  parts(instances: readonly InstanceRow[]): StowPart[] {
+    const fileIds = [...new Set(instances.map(({ uploadFileId }) => uploadFileId))];
+    let located: Promise<FileOpener> | undefined;
+    const files: FileOpener = {
+      open: async (fileId) => {
+        located ??= this.files.locate(fileIds);
+        return (await located).open(fileId);
+      },
+    };
+    return instances.map((instance) => {
+      const { sopInstanceUid, size, sha256 } = instance;
+      return { sopInstanceUid, size, sha256, open: () => this.read(instance, files) };
+    });
   }
 
   /** Closes what was kept open. */
@@ -54,8 +64,8 @@ export class InstanceReader {
     await Promise.all(kept.map(closeQuietly));
   }
 
-  private async *stream(instance: InstanceRow): AsyncGenerator<Uint8Array> {
-    const { content, done } = await this.open(instance.uploadFileId, instance.steps ?? []);
+  private async *stream(instance: InstanceRow, files: FileOpener): AsyncGenerator<Uint8Array> {
+    const { content, done } = await this.open(files, instance.uploadFileId, instance.steps ?? []);
     try {
       if (instance.pieces) yield* streamPieces(content, fromStoredPieces(instance.pieces));
       else yield* content.stream(instance.sourceOffset, instance.size);
@@ -65,18 +75,19 @@ export class InstanceReader {
   }
 
   private async open(
+    files: FileOpener,
     fileId: string,
     steps: readonly ContentStep[],
   ): Promise<{ content: Content; done: () => Promise<void> }> {
     const last = steps.at(-1);
     if (steps.length < 2 || !last) {
-      const content = await openStoredContent(this.files, fileId, steps);
+      const content = await openStoredContent(files, fileId, steps);
       return { content, done: () => content.close() };
     }
     // Shared: a packed archive can only be read forward, and would be begun anew for each of its instances.
     const key = JSON.stringify([fileId, steps.slice(0, -1)]);
     const archive = this.inner.get(key) ?? {
-      content: openStoredContent(this.files, fileId, steps.slice(0, -1)),
+      content: openStoredContent(files, fileId, steps.slice(0, -1)),
       users: 0,
     };
     archive.users += 1;

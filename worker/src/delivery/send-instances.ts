@@ -27,9 +27,22 @@ export async function sendInstances(
   firstAlone: boolean,
 ): Promise<void> {
   const batches = planBatches(inReadingOrder(instances));
-  const first = firstAlone ? batches.splice(0, 1) : [];
-  for (const batch of first) await sendBatch(run, batch);
+  if (firstAlone) await createStudy(run, batches);
   await inParallel(batches, REQUESTS_AT_ONCE, (batch) => sendBatch(run, batch));
+}
+
+/**
+ * Sends the first instance alone, which is enough to create the study, and does not make the others wait for twenty;
+ * the rest of its batch too when the PACS did not take it. What is sent is taken out of `batches`.
+ */
+async function createStudy(run: DeliveryRun, batches: InstanceRow[][]): Promise<void> {
+  const [first] = batches;
+  const opening = first?.[0];
+  if (!first || !opening) return;
+  if (batches.length > 1) await sendBatch(run, first.splice(0, 1));
+  if (opening.status === 'stored' || opening.status === 'warning') return;
+  batches.shift();
+  await sendBatch(run, first);
 }
 
 /** What is packed twice can only be read forward: its instances go in the order of their bytes, others as they are. */
@@ -53,10 +66,9 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   if (batch.length === 0) return;
   await turnstile(run);
   await run.record.sending(batch);
-  const parts = batch.map((instance) => run.reader.part(instance));
   let reply: StowReply;
   try {
-    reply = await run.pacs.stow(parts, run.signal);
+    reply = await run.pacs.stow(run.reader.parts(batch), run.signal);
   } catch (error) {
     if (error instanceof StoredBytesDamaged) return withoutDamaged(run, batch, error.sopInstanceUid);
     if (!(error instanceof PacsUnavailable)) throw error;

@@ -3,7 +3,7 @@ import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { bytesSource } from '@relaypacs/core/dicom/source.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
 import { type CheckedFile, type LostFile, refuse, rejected } from './examined.js';
@@ -13,7 +13,7 @@ import { TRANSFER_DAMAGED } from './intake-problems.js';
 const SMALL_BYTES = 8 * 1024 * 1024;
 
 export interface FileExaminationDeps extends ArchiveDeps {
-  files: UploadedFiles;
+  files: FileOpener;
 }
 
 const LOST: UploadProblem = {

@@ -11,7 +11,12 @@ import {
 import { insertInstances } from '@relaypacs/core/db/instances.js';
 import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import { isAsAnnounced, listUploadFiles, recordUploadFileVerdict } from '@relaypacs/core/db/upload-files.js';
+import {
+  type FileVerdict,
+  isAsAnnounced,
+  listUploadFiles,
+  recordFileVerdicts,
+} from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
   recordUploadWarnings,
@@ -58,7 +63,7 @@ export async function recordIntake(
   await assertStillAnnounced(unit, files);
   await deleteStudies(trx, upload.id);
   const unneeded = await deleteDerivedFiles(trx, upload.id);
-  for (const file of files) await recordFile(unit, file);
+  await recordFileVerdicts(trx, files.map(toVerdict));
   await replaceArchiveEntries(
     trx,
     upload.id,
@@ -126,16 +131,8 @@ async function assertStillAnnounced({ trx }: UnitOfWork, files: readonly Checked
   }
 }
 
-async function recordFile({ trx }: UnitOfWork, checked: CheckedFile): Promise<void> {
-  const { file, md5, sha256, kind, status, problem, findings } = checked;
-  await recordUploadFileVerdict(trx, file.id, {
-    status,
-    kind,
-    md5,
-    sha256,
-    problem: problem ?? null,
-    findings,
-  });
+function toVerdict({ file, md5, sha256, kind, status, problem, findings }: CheckedFile): FileVerdict {
+  return { id: file.id, md5, sha256, kind, status, problem: problem ?? null, findings };
 }
 
 /** PostgreSQL holds no NUL in a text. */

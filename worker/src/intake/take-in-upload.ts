@@ -55,7 +55,7 @@ async function examineFiles(
   signal: AbortSignal,
 ): Promise<CheckedFile[]> {
   const examination = {
-    files: deps.files,
+    files: await deps.files.locate(files.map(({ id }) => id)),
     tasks: deps.tasks,
     uploadId: upload.id,
     studyInstanceUid: upload.studyInstanceUid ?? undefined,

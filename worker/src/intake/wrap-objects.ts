@@ -10,7 +10,7 @@ import { formatPersonName, toPersonName } from '@relaypacs/core/dicom/person-nam
 import { scanDicom } from '@relaypacs/core/dicom/scan.js';
 import { bytesSource } from '@relaypacs/core/dicom/source.js';
 import type { ObjectStorage } from '@relaypacs/core/storage/object-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { openStoredContent } from '../contents/stored-content.js';
 import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import type { ClinicalNote } from '../wrapping/clinical-note.js';
@@ -43,7 +43,7 @@ const TOO_LARGE = `This picture has more than ${MAX_IMAGE_FILE_BYTES / 1024 / 10
 const APPEND_BYTES = 256 * 1024;
 
 export interface WrapDeps {
-  files: UploadedFiles;
+  files: FileOpener;
   storage: Pick<ObjectStorage, 'write'>;
   tasks: IsolatedTasks;
   noteObjects: Config['intake']['noteObjects'];

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
 import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
-import type { UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { IsolatedTasks } from '../../isolation/isolated-tasks.js';
 import { examineFile, type FileExaminationDeps } from '../examine-file.js';
 import type { ReadFile } from '../examined.js';
@@ -41,7 +41,7 @@ export function receivedRow(id: string, size: number, more: Partial<UploadFileRo
 /** Files in a folder of their own, as they lie when they have been received. */
 export class ReceivedFiles {
   readonly directory: string;
-  readonly files: UploadedFiles;
+  readonly files: FileOpener;
   readonly tasks = new IsolatedTasks();
 
   private constructor(directory: string) {
