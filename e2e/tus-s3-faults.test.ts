@@ -229,7 +229,7 @@ describe('many clients at once', () => {
     const sending = Promise.all(files.map((file) => sendRest(file, content, 150_000)));
     const held = () => proxy.seen.some(({ method }) => method === 'PUT');
     proxy.takeMethods();
-    await expect.poll(held).toBe(true);
+    await expect.poll(held, { timeout: 60_000 }).toBe(true);
     await sleep(2500);
     proxy.release();
     expect(await sending).toEqual(files.map(() => 12 * MIB));
