@@ -45,6 +45,8 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          // Only to catch a hang: two processes that decode pictures side by side may be slow.
+          testTimeout: 30_000,
           include: ['{core,server,worker,client,sandbox,scripts,migrations}/**/*.test.{ts,tsx}'],
           exclude: NOT_SOURCES,
         },

@@ -1,16 +1,20 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
+/**
+ * Below what systems give to outgoing connections (32768 and up), one of which could have a port before its server
+ * begins to listen; and so many that two who look at the same moment do not meet.
+ */
+const LOWEST = 12_000;
+const BEYOND = 32_000;
+
 /** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = randomInt(LOWEST, BEYOND);
+    if ((await whyPortIsTaken(port, '127.0.0.1')) === undefined) return port;
+  }
+  throw new Error('No free port was found on 127.0.0.1');
 }
 
 /**
