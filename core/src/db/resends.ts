@@ -1,24 +1,8 @@
 import type { Warning } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 import { newId } from './ids.js';
+import { type InstanceRow, insertInstances, listInstances, type NewInstance } from './instances.js';
 import { insertStudy, type StudyRow } from './studies.js';
-
-/** Of what is delivered: the same whatever becomes of the delivery. */
-const INSTANCE_COLUMNS = [
-  'upload_file_id',
-  'sop_instance_uid',
-  'series_instance_uid',
-  'sop_class_uid',
-  'transfer_syntax_uid',
-  'modality',
-  'series_number',
-  'instance_number',
-  'steps',
-  'source_offset',
-  'size',
-  'pieces',
-  'sha256',
-].join(', ');
 
 /** Code of the warning at a study that was redirected when part of it had arrived. */
 export const PART_AT_ANOTHER_PACS = 'PART_AT_ANOTHER_PACS';
@@ -48,12 +32,19 @@ export async function insertResend(trx: Queryable, first: StudyRow, target: stri
     modalities: first.modalities,
     seriesCount: first.seriesCount,
   });
-  await trx.raw(
-    `INSERT INTO instances (id, study_id, status, ${INSTANCE_COLUMNS})
-     SELECT gen_random_uuid(), ?, 'pending', ${INSTANCE_COLUMNS} FROM instances WHERE study_id = ?`,
-    [id, first.id],
+  const instances = await listInstances(trx, first.id);
+  await insertInstances(
+    trx,
+    instances.map((instance) => anew(instance, id)),
   );
   return id;
+}
+
+/** What is to be delivered, without what became of it. */
+function anew(instance: InstanceRow, studyId: string): NewInstance {
+  const { status, problem, alreadyThere, sends, loneBreaks, brokeAt, ...rest } = instance;
+  const { storedAt, verifiedAt, verification, ...what } = rest;
+  return { ...what, id: newId(), studyId };
 }
 
 /**
@@ -85,6 +76,7 @@ export async function redirectStudy(
     brokeAt: null,
     storedAt: null,
     verifiedAt: null,
+    verification: null,
   });
   const [redirected]: StudyRow[] = await trx('studies')
     .where({ id })

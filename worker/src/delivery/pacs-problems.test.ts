@@ -20,6 +20,7 @@ const PERMANENT = [
   problems.NOT_CONFIRMED,
   problems.BREAKS_PACS,
   problems.CONFLICT,
+  problems.ALTERED,
   problems.PATIENT_ID_NOT_ADDED,
 ];
 

@@ -153,6 +153,7 @@ export const ALTERED: UploadProblem = {
   title: 'The PACS holds something else than was sent',
   detail:
     'The PACS lists the image, but what it hands out is not what was sent to it. Do not rely on the image in the PACS. As it was sent it is still kept safely here. Please show this message to the people who run the PACS; when the wrong image has been removed there, press Retry and it is sent again.',
+  remedy: 'contact_pacs',
 };
 
 /** Verified by its UID alone: the pixels are those that were sent, the header is not. */
