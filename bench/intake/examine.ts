@@ -24,6 +24,7 @@ async function examine(name: string, size: number): Promise<void> {
       tasks,
       uploadId: 'bench',
       studyInstanceUid: undefined,
+      patientId: undefined,
       limits: DEFAULT_ARCHIVE_LIMITS,
       spent: { entries: 0, bytes: 0, dicomdirs: 0 },
       signal: new AbortController().signal,

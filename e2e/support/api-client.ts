@@ -30,8 +30,8 @@ export class ApiClient {
     return new ApiClient(baseUrl, '');
   }
 
-  /** Registers a new account and signs it in. */
-  static async signUp(baseUrl: string, role = 'Clinician'): Promise<ApiClient> {
+  /** Registers a new account and signs it in. The first one of an empty system is an administrator. */
+  static async signUp(baseUrl: string, role = 'Clinician', facility?: string): Promise<ApiClient> {
     accounts += 1;
     const client = new ApiClient(baseUrl, `user${accounts}-${process.pid}-${Date.now()}`);
     const email = `${client.username}@example.org`;
@@ -40,6 +40,7 @@ export class ApiClient {
       email,
       password: PASSWORD,
       role,
+      facility,
     });
     if (made.status !== 201) throw new Error(`Not registered: ${JSON.stringify(made.body)}`);
     await client.signIn();
@@ -77,6 +78,13 @@ export class ApiClient {
     return this.request<T>('POST', path, {
       headers: { 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  }
+
+  patch<T = Record<string, unknown>>(path: string, body: unknown): Promise<Answer<T>> {
+    return this.request<T>('PATCH', path, {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
     });
   }
 

@@ -101,7 +101,10 @@ async function compose(
   count: (way: string) => void,
   isSampled: (isRepaired: boolean) => boolean,
 ): Promise<string | undefined> {
-  const { studies } = groupStudies(subjectsOf([checked]), { instances: [], patients: [] });
+  const subjects = subjectsOf([checked]);
+  // As it is for the announced patient's studies.
+  for (const { examined } of subjects) Object.assign(examined.object ?? {}, examined.object?.withPatientId);
+  const { studies } = groupStudies(subjects, { instances: [], patients: [] });
   const rows = studies.map((study) => toRows('upload', study));
   const written = JSON.stringify(rows);
   if (UNWRITABLE.test(written)) return `rows that cannot be written: ${written}`;
@@ -138,6 +141,7 @@ async function run(seed: number, from: number, to: number): Promise<IntakeFuzzRe
     tasks,
     uploadId: 'upload',
     studyInstanceUid: undefined,
+    patientId: undefined,
     limits: DEFAULT_ARCHIVE_LIMITS,
     spent: { entries: 0, bytes: 0, dicomdirs: 0 },
     signal: new AbortController().signal,
@@ -163,6 +167,7 @@ async function run(seed: number, from: number, to: number): Promise<IntakeFuzzRe
   for (let input = from; input < to && result.faults.length < MOST_FAULTS; input += 1) {
     files.id = `file${input}`;
     files.bytes = makeIntakeInput(seed, input);
+    deps.patientId = input % 2 === 0 ? 'FUZZ-1' : undefined;
     const fault = (what: string) => result.faults.push(`input ${input}: ${what}`);
     const startedAt = performance.now();
     try {

@@ -3,7 +3,7 @@ import type { Platform } from '@relaypacs/core/platform.js';
 import express, { type Express } from 'express';
 import { adminRoutes } from './admin/routes.js';
 import { apiTokenRoutes } from './auth/api-token-routes.js';
-import { createGuards } from './auth/authenticate.js';
+import { createGuards, principalOf } from './auth/authenticate.js';
 import type { KeyStore } from './auth/key-store.js';
 import { authRoutes, meRoutes } from './auth/routes.js';
 import { TokenSigner } from './auth/tokens.js';
@@ -25,6 +25,7 @@ import type { OpenFile } from './tus/open-file.js';
 import { listChoices } from './uploads/choose-target.js';
 import { uploadRoutes } from './uploads/routes.js';
 import { createRemoveBytes } from './uploads/unneeded-bytes.js';
+import { seesEverything } from './uploads/upload-access.js';
 import { securityHeaders } from './web/security-headers.js';
 import { webApp } from './web/web-app.js';
 
@@ -78,7 +79,7 @@ export function createApp(platform: Platform, keys: KeyStore, leases: Leases<Ope
   app.use('/api/v1/uploads', uploadRoutes({ platform, keys, signer, guards, rateLimits, removeBytes }));
   app.use('/api/v1/uploads', receiptRoutes({ platform, keys, guards }));
   app.get('/api/v1/targets', guards.requireUploader, (_req, res) => {
-    res.json(listChoices(config.pacs));
+    res.json(listChoices(config.pacs, seesEverything(principalOf(res))));
   });
   app.use('/api/v1/admin', adminRoutes(platform, guards));
   app.use('/api/v1/events', events.routes);

@@ -1,8 +1,11 @@
+import type { CorrectUploadRequest } from '@relaypacs/core/contract/corrections.js';
+import type { ResendRequest, ResendResponse } from '@relaypacs/core/contract/resends.js';
 import type {
   CompleteUploadRequest,
   CreateUploadRequest,
   CreateUploadResponse,
   ReopenUploadRequest,
+  TargetList,
   UploadDetail,
   UploadList,
   UploadStatus,
@@ -20,7 +23,7 @@ export interface UploadListFilter {
 /** `pdf` for people, `json` for programs. */
 export type ReceiptFormat = 'pdf' | 'json';
 
-/** The calls under `/api/v1/uploads`. Each throws ProblemError or NetworkError. */
+/** The calls under `/api/v1/uploads`, and what they may name. Each throws ProblemError or NetworkError. */
 export class UploadsApi {
   readonly #session: Session;
 
@@ -62,6 +65,21 @@ export class UploadsApi {
   /** Has an upload that waits for its sender take more files; 409 `UPLOAD_STATE_CONFLICT` as with `confirm`. */
   reopen(id: string, more: ReopenUploadRequest): Promise<CreateUploadResponse> {
     return this.#session.call('POST', `${pathOf(id)}/reopen`, { body: more });
+  }
+
+  /** The PACS a sender may choose from; for an administrator all of them as well. */
+  targets(signal?: AbortSignal): Promise<TargetList> {
+    return this.#session.call('GET', '/api/v1/targets', signal ? { signal } : {});
+  }
+
+  /** Corrects what was announced; it takes effect with `retry`. */
+  correct(id: string, fields: CorrectUploadRequest): Promise<UploadDetail> {
+    return this.#session.call('PATCH', pathOf(id), { body: fields });
+  }
+
+  /** Has studies sent again, or elsewhere; for administrators. */
+  resend(id: string, request: ResendRequest): Promise<ResendResponse> {
+    return this.#session.call('POST', `${pathOf(id)}/resend`, { body: request });
   }
 
   retry(id: string): Promise<void> {

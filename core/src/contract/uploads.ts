@@ -159,11 +159,34 @@ export const CompleteUploadRequestSchema = z.strictObject({
 });
 export type CompleteUploadRequest = z.infer<typeof CompleteUploadRequestSchema>;
 
+/** What the sender has announced and may correct later. */
+export const CORRECTABLE_FIELDS = [
+  'patientName',
+  'patientId',
+  'patientBirthDate',
+  'patientSex',
+  'studyDate',
+  'studyDescription',
+  'modality',
+] as const;
+export type CorrectableField = (typeof CORRECTABLE_FIELDS)[number];
+
+/**
+ * What helps, for programs: `correct` the upload's `fields` (PATCH) and `retry`; `retry` alone; have the people who run
+ * the PACS look first (`contact_pacs`), then `retry`; or send other files in a `new_upload`.
+ */
+export const REMEDIES = ['correct', 'retry', 'contact_pacs', 'new_upload'] as const;
+export type Remedy = (typeof REMEDIES)[number];
+
 /** Why something did not go on: a stable code, what happened in plain words, what to do about it. */
 export const UploadProblemSchema = z.object({
   code: z.string(),
   title: z.string(),
   detail: z.string(),
+  /** Left out where nothing is to be done, or where it is not known. */
+  remedy: z.enum(REMEDIES).optional(),
+  /** What is to be corrected, with `correct`. */
+  fields: z.array(z.enum(CORRECTABLE_FIELDS)).optional(),
 });
 export type UploadProblem = z.infer<typeof UploadProblemSchema>;
 
@@ -238,6 +261,11 @@ export type InstanceCounts = z.infer<typeof InstanceCountsSchema>;
 export const StudySchema = z.object({
   id: z.string(),
   studyInstanceUid: z.string(),
+  /**
+   * The entry of this list that this one repeats, because an administrator had the study sent again. Only those with
+   * null count for the state of the upload.
+   */
+  resendOf: z.string().nullable(),
   /** Key of the PACS it goes to, and its name. */
   target: z.string(),
   targetName: z.string(),
@@ -259,9 +287,13 @@ export const StudySchema = z.object({
 });
 export type Study = z.infer<typeof StudySchema>;
 
-/** The PACS among which a sender may choose; empty where there is nothing to choose. */
+const TargetSchema = z.object({ key: z.string(), name: z.string() });
+
 export const TargetListSchema = z.object({
-  items: z.array(z.object({ key: z.string(), name: z.string() })),
+  /** The PACS among which a sender may choose; empty where there is nothing to choose. */
+  items: z.array(TargetSchema),
+  /** Every PACS, for administrators only: they may send a study again to any of them. */
+  all: z.array(TargetSchema).optional(),
 });
 export type TargetList = z.infer<typeof TargetListSchema>;
 
@@ -301,6 +333,8 @@ export const UploadSummarySchema = z.object({
   expiresAt: z.iso.datetime(),
   receivedAt: z.iso.datetime().nullable(),
   deliveredAt: z.iso.datetime().nullable(),
+  /** Since then nothing of the files is kept here, and nothing can be sent again. */
+  bytesRemovedAt: z.iso.datetime().nullable(),
 });
 export type UploadSummary = z.infer<typeof UploadSummarySchema>;
 
@@ -309,7 +343,14 @@ export const UploadDetailSchema = UploadSummarySchema.extend({
   warnings: z.array(WarningSchema),
   files: z.array(UploadFileSchema),
   studies: z.array(StudySchema),
-  timeline: z.array(z.object({ at: z.iso.datetime(), event: z.string() })),
+  timeline: z.array(
+    z.object({
+      at: z.iso.datetime(),
+      event: z.string(),
+      /** Name of the PACS a study was sent to again. */
+      targetName: z.string().optional(),
+    }),
+  ),
 });
 export type UploadDetail = z.infer<typeof UploadDetailSchema>;
 

@@ -101,8 +101,11 @@ export async function listAuditEvents(
   db: Queryable,
   objectType: AuditEntry['objectType'],
   objectId: string,
-): Promise<Array<Pick<AuditRow, 'at' | 'action'>>> {
-  return db<AuditRow>('auditEvents').where({ objectType, objectId }).orderBy('seq').select('at', 'action');
+): Promise<Array<Pick<AuditRow, 'at' | 'action' | 'detail'>>> {
+  return db<AuditRow>('auditEvents')
+    .where({ objectType, objectId })
+    .orderBy('seq')
+    .select('at', 'action', 'detail');
 }
 
 /** The sequence number of the first row whose hash does not follow from the one before, or undefined. */

@@ -32,13 +32,14 @@ export async function insertDerivedFiles(trx: Queryable, files: readonly Derived
 }
 
 /**
- * Deletes the rows of what an earlier intake has made.
+ * Deletes the rows of what an earlier intake has made and no instance refers to any more.
  *
  * @returns keys of their objects, which may be removed once the transaction is committed
  */
-export async function deleteDerivedFiles(trx: Queryable, uploadId: string): Promise<string[]> {
+export async function deleteUnusedDerivedFiles(trx: Queryable, uploadId: string): Promise<string[]> {
   const ids: string[] = await trx<UploadFileRow>('uploadFiles')
     .where({ uploadId, isDerived: true })
+    .whereNotExists(trx('instances').whereRaw('instances.upload_file_id = upload_files.id'))
     .pluck('id');
   return deleteUploadFiles(trx, ids);
 }

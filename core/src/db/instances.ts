@@ -135,6 +135,8 @@ export async function findEarlierInstances(
       .join('uploads as u', 'u.id', 's.uploadId')
       .whereIn('i.sopInstanceUid', sopInstanceUids.slice(from, from + UIDS_PER_QUERY))
       .where('i.status', 'verified')
+      // What was sent again was sent before: it is counted once, and by the day it first went.
+      .whereNull('s.resendOf')
       .where('s.createdAt', '>=', since)
       .whereNot('u.id', upload.id)
       .select(

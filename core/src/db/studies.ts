@@ -57,15 +57,23 @@ export async function findStudy(db: Queryable, id: string): Promise<StudyRow | u
   return db<StudyRow>('studies').where({ id }).first();
 }
 
+/** Every delivery: the first of each study, and further ones of it that an administrator asked for. */
 export async function listStudies(db: Queryable, uploadIds: readonly string[]): Promise<StudyRow[]> {
   return db<StudyRow>('studies')
     .whereIn('uploadId', [...uploadIds])
     .orderBy('id');
 }
 
-/** Forgets what an earlier, unfinished intake of the upload recorded. */
-export async function deleteStudies(trx: Queryable, uploadId: string): Promise<void> {
-  await trx<StudyRow>('studies').where({ uploadId }).delete();
+/** The first delivery of each study: what an upload's own state is made of. */
+export async function listFirstDeliveries(db: Queryable, uploadIds: readonly string[]): Promise<StudyRow[]> {
+  return (await listStudies(db, uploadIds)).filter(isFirstDelivery);
+}
+
+export const isFirstDelivery = ({ resendOf }: Pick<StudyRow, 'resendOf'>) => resendOf === null;
+
+/** Forgets the studies of an upload of which nothing has gone towards a PACS. */
+export async function deleteUnbegunStudies(trx: Queryable, uploadId: string): Promise<void> {
+  await trx<StudyRow>('studies').where({ uploadId, attempts: 0 }).delete();
 }
 
 export async function updateStudy(
@@ -98,7 +106,7 @@ export async function findKnownPatients(
   return db<StudyRow>('studies')
     .whereIn('studyInstanceUid', [...studyInstanceUids])
     .whereNot({ uploadId: exceptUploadId })
-    .where({ status: 'delivered' })
+    .where({ status: 'delivered', resendOf: null })
     .select('studyInstanceUid', 'patientName', 'patientId', 'patientBirthDate');
 }
 

@@ -41,6 +41,10 @@ export interface UploadRow {
   warnings: Warning[];
   /** What the sender wants when there are doubts; null: what the operator has configured. */
   onDoubt: DoubtPolicy | null;
+  /** When what was entered was corrected; null once the files were compared with it. */
+  correctedAt: Date | null;
+  /** Objects without a Patient ID are given the one that was entered. */
+  addsPatientId: boolean;
   /** Made by a tus creation that named no upload; its patient and study may be stand-ins. */
   isImplicit: boolean;
   /** Holds slices that belong to no upload yet; shown to nobody. */
@@ -62,6 +66,8 @@ export type NewUpload = Omit<
   | 'waitingFor'
   | 'warnings'
   | 'onDoubt'
+  | 'correctedAt'
+  | 'addsPatientId'
   | 'target'
   | 'isImplicit'
   | 'isHidden'
@@ -158,7 +164,17 @@ export interface StatusChange {
   detail?: Record<string, string | number | boolean | null>;
   /** Further columns that change with the status. */
   set?: Partial<
-    Pick<UploadRow, 'nextAttemptAt' | 'attempts' | 'fileCount' | 'totalBytes' | 'expiresAt' | 'onDoubt'>
+    Pick<
+      UploadRow,
+      | 'nextAttemptAt'
+      | 'attempts'
+      | 'fileCount'
+      | 'totalBytes'
+      | 'expiresAt'
+      | 'onDoubt'
+      | 'correctedAt'
+      | 'addsPatientId'
+    >
   >;
 }
 
@@ -250,35 +266,7 @@ export async function listOverdueUploads(db: Queryable, limit: number): Promise<
     .limit(limit);
 }
 
-/**
- * Ended uploads whose bytes nobody needs: soon when they were cancelled or expired, after the grace time when
- * they were delivered or rejected. Those of a failed upload stay, because the PACS does not have them.
- */
-export async function listUploadsToEmpty(
-  db: Queryable,
-  { graceHours, settleSeconds }: { graceHours: number; settleSeconds: number },
-  limit: number,
-): Promise<UploadRow[]> {
-  return db<UploadRow>('uploads')
-    .whereNull('bytesRemovedAt')
-    .where((ended) =>
-      ended
-        .where((over) =>
-          over
-            .whereIn('status', ['cancelled', 'expired'])
-            .whereRaw(`ended_at <= now() - ? * interval '1 second'`, [settleSeconds]),
-        )
-        .orWhere((kept) =>
-          kept
-            .whereIn('status', ['delivered', 'rejected'])
-            .whereRaw(`ended_at < now() - ? * interval '1 hour'`, [graceHours]),
-        ),
-    )
-    .orderBy('id')
-    .limit(limit);
-}
-
-/** Records the doubts of the checks. */
+/** Records the doubts of the checks, which were made with what is entered now. */
 export async function recordUploadWarnings(
   db: Queryable,
   id: string,
@@ -286,7 +274,7 @@ export async function recordUploadWarnings(
 ): Promise<void> {
   await db('uploads')
     .where({ id })
-    .update({ warnings: JSON.stringify(warnings) });
+    .update({ warnings: JSON.stringify(warnings), correctedAt: null });
 }
 
 /** Stops an upload that was checked before its delivery: the sender has to say what is to become of it. */
@@ -310,12 +298,20 @@ export async function waitForSender(
   announceUpload(unit, upload);
 }
 
-/** Sends an upload that waits for its sender back to the checks. */
-export async function examineAgain(unit: UnitOfWork, upload: UploadRow): Promise<void> {
+/**
+ * Sends an upload that waits for its sender back to the checks.
+ *
+ * @param set - further columns that change with it
+ */
+export async function examineAgain(
+  unit: UnitOfWork,
+  upload: UploadRow,
+  set: Partial<Pick<UploadRow, 'onDoubt'>> = {},
+): Promise<void> {
   await unit
     .trx<UploadRow>('uploads')
     .where({ id: upload.id })
-    .update({ waitingFor: null, updatedAt: new Date() });
+    .update({ ...set, waitingFor: null, updatedAt: new Date() });
   unit.enqueue(intakeJob({ ...upload, nextAttemptAt: null }));
   announceUpload(unit, upload);
 }
@@ -323,8 +319,4 @@ export async function examineAgain(unit: UnitOfWork, upload: UploadRow): Promise
 /** The size of an upload nobody announced is known when its file is there. */
 export async function setTotalBytes(db: Queryable, id: string, totalBytes: number): Promise<void> {
   await db<UploadRow>('uploads').where({ id }).update({ totalBytes });
-}
-
-export async function recordBytesRemoved(db: Queryable, id: string): Promise<void> {
-  await db<UploadRow>('uploads').where({ id }).update({ bytesRemovedAt: new Date() });
 }

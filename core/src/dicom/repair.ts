@@ -1,13 +1,12 @@
-import { Deflate } from 'fflate';
 import type { StudyAttributes } from './attributes.js';
-import { concatBytes } from './encode.js';
+import type { DatasetEdit } from './dataset-edit.js';
+import { editDataset } from './dataset-edit.js';
 import type { Encoding } from './encoding.js';
 import { encodeFileHead, PREAMBLE_BYTES } from './file-meta.js';
 import type { FindingCode } from './findings.js';
 import { ScanRejection } from './findings.js';
 import type { NewIdentity } from './identity-insertion.js';
 import { insertIdentity } from './identity-insertion.js';
-import { InflatedSource } from './inflated-source.js';
 import type { ScanLimits } from './limits.js';
 import { DEFAULT_SCAN_LIMITS } from './limits.js';
 import { sniffTransferSyntax } from './pixel-coding.js';
@@ -18,12 +17,7 @@ import type { ByteSource } from './source.js';
 import { MeteredSource } from './source.js';
 import type { SourcePiece } from './source-piece.js';
 import { composedSize, composedSource, joinPieces } from './source-piece.js';
-import {
-  DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-  describeTransferSyntax,
-  EXPLICIT_VR_LITTLE_ENDIAN,
-  transferSyntaxOf,
-} from './transfer-syntax.js';
+import { describeTransferSyntax, EXPLICIT_VR_LITTLE_ENDIAN, transferSyntaxOf } from './transfer-syntax.js';
 import { judgeUid } from './uid.js';
 
 export type { NewIdentity } from './identity-insertion.js';
@@ -106,12 +100,10 @@ async function composePieces(task: Task): Promise<SourcePiece[] | undefined> {
   if (!codes.has('UIDS_ABSENT') && !codes.has('TRAILING_BYTES')) {
     return joinPieces([...head, { offset: datasetOffset, length: source.size - datasetOffset }]);
   }
-  if (scan.transferSyntaxUid !== DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN) {
-    return joinPieces([...head, ...(await datasetPieces(task, source, datasetOffset))]);
-  }
-  const inflated = await InflatedSource.open(source, datasetOffset, limits, clock);
-  const dataset = composedSource(inflated, await datasetPieces(task, inflated, 0));
-  return joinPieces([...head, { bytes: await deflate(dataset, clock) }]);
+  const { transferSyntaxUid } = scan;
+  const edit: DatasetEdit = (inner, start) => datasetPieces(task, inner, start);
+  const dataset = await editDataset({ source, datasetOffset, transferSyntaxUid }, edit, limits, clock);
+  return dataset && joinPieces([...head, ...dataset]);
 }
 
 /** Everything in front of the data set; `undefined` when a new header would have to name an unknown encoding. */
@@ -153,27 +145,15 @@ function isExplicitLittle({ explicitVr, littleEndian }: Encoding): boolean {
 }
 
 /** The data set with its identifiers, and without the bytes behind it; offsets refer to `source`. */
-async function datasetPieces(task: Task, source: ByteSource, start: number): Promise<SourcePiece[]> {
+async function datasetPieces(
+  task: Task,
+  source: ByteSource,
+  start: number,
+): Promise<SourcePiece[] | undefined> {
   const { scan, codes, identity, limits, clock } = task;
   const trailing = scan.findings.find(({ code }) => code === 'TRAILING_BYTES');
   const end = trailing?.offset ?? source.size;
   const { encoding } = scan;
   if (!codes.has('UIDS_ABSENT') || encoding === undefined) return [{ offset: start, length: end - start }];
   return insertIdentity({ source, start, end, encoding }, identity, limits, clock);
-}
-
-/** Bytes deflated between two looks at the clock. */
-const DEFLATED_AT_ONCE = 64 * 1024;
-
-/** A raw deflate stream (RFC 1951), padded to an even length (PS3.5 §A.5). */
-async function deflate(source: ByteSource, clock: ScanClock): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const stream = new Deflate((chunk) => chunks.push(chunk));
-  for (let offset = 0; offset < source.size; offset += DEFLATED_AT_ONCE) {
-    const block = await source.read(offset, DEFLATED_AT_ONCE);
-    stream.push(block, offset + block.length >= source.size);
-    clock.check();
-  }
-  const bytes = concatBytes(chunks);
-  return bytes.length % 2 === 0 ? bytes : concatBytes([bytes, new Uint8Array(1)]);
 }

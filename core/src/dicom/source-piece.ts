@@ -33,7 +33,7 @@ export function joinPieces(pieces: readonly SourcePiece[]): SourcePiece[] {
 }
 
 /** The part of the pieces that begins at `start`, `length` bytes long. */
-function slicePieces(pieces: readonly SourcePiece[], start: number, length: number): SourcePiece[] {
+export function slicePieces(pieces: readonly SourcePiece[], start: number, length: number): SourcePiece[] {
   const parts: SourcePiece[] = [];
   let at = 0;
   for (const piece of pieces) {

@@ -9,7 +9,8 @@ const CHANGES: Record<UploadStatus, readonly UploadStatus[]> = {
   processing: ['delivering', 'uploading', 'rejected', 'failed', 'cancelled'],
   delivering: ['delivered', 'failed'],
   delivered: [],
-  rejected: ['cancelled'],
+  // Back to the checks when what was entered was corrected.
+  rejected: ['processing', 'cancelled'],
   failed: ['processing', 'delivering'],
   expired: [],
   cancelled: [],

@@ -12,9 +12,11 @@ import {
   CreateApiTokenRequestSchema,
   CreatedApiTokenSchema,
 } from '@relaypacs/core/contract/api-tokens.js';
+import { CorrectUploadRequestSchema } from '@relaypacs/core/contract/corrections.js';
 import { UploadEventSchema } from '@relaypacs/core/contract/events.js';
 import { type ProblemCode, ProblemSchema } from '@relaypacs/core/contract/problem.js';
 import { SignedReceiptSchema } from '@relaypacs/core/contract/receipts.js';
+import { ResendRequestSchema, ResendResponseSchema } from '@relaypacs/core/contract/resends.js';
 import {
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
@@ -170,7 +172,8 @@ export const OPERATIONS: Operation[] = [
     method: 'get',
     path: '/api/v1/targets',
     tag: 'Uploads',
-    summary: 'The PACS among which a sender may choose; empty where the operator decides',
+    summary:
+      'The PACS among which a sender may choose, empty where the operator decides; for administrators all of them as well',
     secured: true,
     answers: { 200: { description: 'The PACS', schema: TargetListSchema } },
     problems: BEARER_PROBLEMS,
@@ -343,11 +346,36 @@ export const OPERATIONS: Operation[] = [
     method: 'post',
     path: '/api/v1/uploads/{id}/retry',
     tag: 'Uploads',
-    summary: 'Try a failed upload again',
+    summary:
+      'Try a failed upload again; one that was corrected is checked anew, also where it was rejected or waits for its sender',
     secured: true,
     params: Id,
     answers: { 202: { description: 'Accepted', schema: StatusAnswer } },
     problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+  },
+  {
+    method: 'patch',
+    path: '/api/v1/uploads/{id}',
+    tag: 'Uploads',
+    summary:
+      'Correct what was announced, of an upload that failed, was rejected or waits for its sender; it takes effect with retry',
+    secured: true,
+    params: Id,
+    body: CorrectUploadRequestSchema,
+    answers: { 200: { description: 'The upload', schema: UploadDetailSchema } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT', 'VALIDATION_FAILED'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/uploads/{id}/resend',
+    tag: 'Uploads',
+    summary:
+      'Have delivered studies sent again, or any to another PACS, while the files are kept; for signed-in administrators',
+    secured: true,
+    params: Id,
+    body: ResendRequestSchema,
+    answers: { 202: { description: 'The deliveries that begin', schema: ResendResponseSchema } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT', 'VALIDATION_FAILED'],
   },
   {
     method: 'delete',

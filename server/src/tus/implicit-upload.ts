@@ -70,6 +70,8 @@ export function newImplicitUpload(
     waitingFor: null,
     warnings: [],
     onDoubt: null,
+    correctedAt: null,
+    addsPatientId: false,
     isImplicit: true,
     isHidden: isSlice,
   };

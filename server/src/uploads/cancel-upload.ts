@@ -1,4 +1,6 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import type { Queryable } from '@relaypacs/core/db/database.js';
+import { listStudies } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { isCancellable } from '@relaypacs/core/domain/upload-status.js';
@@ -15,7 +17,7 @@ export async function cancelUpload(transact: Transact, uploadId: string, actor: 
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     if (upload.status === 'cancelled') return false;
-    if (!isCancellable(upload.status)) {
+    if (!isCancellable(upload.status) || (await wasSent(unit.trx, uploadId))) {
       throw new HttpProblem(
         'UPLOAD_STATE_CONFLICT',
         `The upload is ${upload.status} and can no longer be taken back; what has gone to the PACS stays there.`,
@@ -24,4 +26,9 @@ export async function cancelUpload(transact: Transact, uploadId: string, actor: 
     await changeUploadStatus(unit, { uploadId, to: 'cancelled', actor });
     return true;
   });
+}
+
+/** One that failed and was corrected is checked anew when part of it has gone to the PACS. */
+async function wasSent(trx: Queryable, uploadId: string): Promise<boolean> {
+  return (await listStudies(trx, [uploadId])).some(({ attempts }) => attempts > 0);
 }

@@ -1,5 +1,5 @@
 import type { Config } from '@relaypacs/core/config.js';
-import { findTarget } from '@relaypacs/core/config-targets.js';
+import { findTarget, type PacsTarget } from '@relaypacs/core/config-targets.js';
 import type { TargetList } from '@relaypacs/core/contract/uploads.js';
 import { invalidFields } from '../http/http-problem.js';
 
@@ -13,12 +13,14 @@ export function assertMayChoose({ choices }: Config['pacs'], target: string | un
   throw invalidFields([{ path: 'target', message }]);
 }
 
-/** What a sender may choose from. */
-export function listChoices(pacs: Config['pacs']): TargetList {
-  return {
-    items: pacs.choices.flatMap((key) => {
-      const target = findTarget(pacs, key);
-      return target ? [{ key, name: target.name }] : [];
-    }),
-  };
+/**
+ * What a sender may choose from.
+ *
+ * @param isAdmin - adds every PACS, as an administrator may send again to any of them
+ */
+export function listChoices(pacs: Config['pacs'], isAdmin: boolean): TargetList {
+  const items = pacs.choices.flatMap((key) => findTarget(pacs, key) ?? []).map(named);
+  return isAdmin ? { items, all: pacs.all.map(named) } : { items };
 }
+
+const named = ({ key, name }: PacsTarget) => ({ key, name });

@@ -1,8 +1,7 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import { listStudies } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import { changeUploadStatus, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
-import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import { examineAgain, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { startDelivery } from '@relaypacs/core/uploads/start-delivery.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 
 /**
@@ -16,15 +15,12 @@ export async function confirmUpload(transact: Transact, uploadId: string, actor:
     if (!upload) throw notFound('upload');
     if (upload.status === 'delivering' || upload.status === 'delivered') return upload;
     assertWaitsForSender(upload);
-    const studies = await listStudies(unit.trx, [uploadId]);
-    for (const study of studies) unit.enqueue(deliveryJob(study, upload.serviceLevel));
-    return changeUploadStatus(unit, {
-      uploadId,
-      to: 'delivering',
-      actor,
-      detail: { studies: studies.length, confirmed: true },
-      set: { onDoubt: 'send' },
-    });
+    if (upload.correctedAt !== null) {
+      // What was made of it names what was entered before: it is made anew, and then sent as it is.
+      await examineAgain(unit, upload, { onDoubt: 'send' });
+      return upload;
+    }
+    return startDelivery(unit, upload, actor, { detail: { confirmed: true }, set: { onDoubt: 'send' } });
   });
 }
 

@@ -16,6 +16,8 @@ import type { Queryable } from '@relaypacs/core/db/database.js';
 import {
   countInstances,
   countRemarks,
+  isFirstDelivery,
+  listFirstDeliveries,
   listStudies,
   NO_INSTANCES,
   type StudyRow,
@@ -94,15 +96,17 @@ function describe(row: UploadRow, [study]: readonly StudyRow[]): Described {
   if (!row.isImplicit || row.patientName !== UNNAMED_PATIENT || !study) return row;
   return {
     patientName: study.patientName ?? row.patientName,
-    patientId: study.patientId,
-    patientBirthDate: study.patientBirthDate,
-    patientSex: study.patientSex,
+    // What was entered later, to correct it, comes first.
+    patientId: row.patientId ?? study.patientId,
+    patientBirthDate: row.patientBirthDate ?? study.patientBirthDate,
+    patientSex: row.patientSex ?? study.patientSex,
     studyDate: study.studyDate ?? row.studyDate,
     modality: study.modalities[0] ?? row.modality,
-    studyDescription: study.studyDescription,
+    studyDescription: row.studyDescription ?? study.studyDescription,
   };
 }
 
+/** @param studies - the first delivery of each: what was sent again changes nothing about the upload */
 function presentSummary(
   row: UploadRow,
   files: FileTotals | undefined,
@@ -139,15 +143,19 @@ function presentSummary(
     expiresAt: row.expiresAt.toISOString(),
     receivedAt: iso(row.receivedAt),
     deliveredAt: delivered ? iso(row.endedAt) : null,
+    bytesRemovedAt: iso(row.bytesRemovedAt),
   };
 }
+
+const targetName = (pacs: PacsTargets, key: string) => findTarget(pacs, key)?.name ?? key;
 
 function presentStudy(row: StudyRow, counts: InstanceCounts | undefined, pacs: PacsTargets): Study {
   return {
     id: row.id,
     studyInstanceUid: row.studyInstanceUid,
+    resendOf: row.resendOf,
     target: row.target,
-    targetName: findTarget(pacs, row.target)?.name ?? row.target,
+    targetName: targetName(pacs, row.target),
     patientName: row.patientName,
     patientId: row.patientId,
     patientBirthDate: row.patientBirthDate,
@@ -188,7 +196,7 @@ function presentFile(
 /** Uploads as a list shows them; four queries whatever their number. */
 export async function presentUploads(db: Queryable, rows: readonly UploadRow[]): Promise<UploadSummary[]> {
   const ids = rows.map((row) => row.id);
-  const [files, studies] = await Promise.all([sumUploadFiles(db, ids), listStudies(db, ids)]);
+  const [files, studies] = await Promise.all([sumUploadFiles(db, ids), listFirstDeliveries(db, ids)]);
   const progress = await readProgress(db, studies);
   return rows.map((row) =>
     presentSummary(
@@ -214,13 +222,14 @@ export async function presentUpload(db: Queryable, pacs: PacsTargets, row: Uploa
     readArchiveContents(db, archives),
   ]);
   return {
-    ...presentSummary(row, totals.get(row.id), studies, progress),
+    ...presentSummary(row, totals.get(row.id), studies.filter(isFirstDelivery), progress),
     warnings: row.warnings,
     files: files.map((file) => presentFile(file, row, contents.get(file.id))),
     studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id), pacs)),
-    timeline: events.map(({ at, action }) => ({
+    timeline: events.map(({ at, action, detail }) => ({
       at: at.toISOString(),
       event: action.replace(/^upload\./, ''),
+      ...(typeof detail.target === 'string' ? { targetName: targetName(pacs, detail.target) } : {}),
     })),
   };
 }

@@ -1,8 +1,8 @@
 import type { Config } from '@relaypacs/core/config.js';
 import type { ReopenUploadRequest } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import { deleteDerivedFiles } from '@relaypacs/core/db/derived-files.js';
-import { deleteStudies } from '@relaypacs/core/db/studies.js';
+import { deleteUnusedDerivedFiles } from '@relaypacs/core/db/derived-files.js';
+import { deleteUnbegunStudies } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { sumUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import {
@@ -43,8 +43,8 @@ export async function reopenUpload(
         { maxBytes: limits.maxBytes },
       );
     }
-    const abandoned = await deleteDerivedFiles(unit.trx, uploadId);
-    await deleteStudies(unit.trx, uploadId);
+    await deleteUnbegunStudies(unit.trx, uploadId);
+    const abandoned = await deleteUnusedDerivedFiles(unit.trx, uploadId);
     await recordUploadWarnings(unit.trx, uploadId, []);
     const reopened = await changeUploadStatus(unit, {
       uploadId,

@@ -1,13 +1,16 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import { listStudies, updateStudy } from '@relaypacs/core/db/studies.js';
-import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
-import { changeUploadStatus, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
-import { deliveryJob, intakeJob } from '@relaypacs/core/queue/jobs.js';
+import { listFirstDeliveries, type StudyRow, updateStudy } from '@relaypacs/core/db/studies.js';
+import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import { changeUploadStatus, examineAgain, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { intakeJob } from '@relaypacs/core/queue/jobs.js';
+import { startDelivery } from '@relaypacs/core/uploads/start-delivery.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 
 /**
  * Tries a failed upload again: its failed studies go back to the queue, and only instances the PACS has not
- * confirmed are sent. A rejected upload stays rejected, because its files would be the same.
+ * confirmed are sent. Where what was entered was corrected, all of it is checked anew before; so it is where the PACS
+ * refuses images without a patient ID and one was entered. A rejected upload that was not corrected stays rejected,
+ * because its files would be the same.
  *
  * @throws HttpProblem UPLOAD_STATE_CONFLICT when a retry cannot help
  */
@@ -15,39 +18,58 @@ export async function retryUpload(transact: Transact, uploadId: string, actor: A
   return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
-    if (upload.status === 'rejected') {
-      throw new HttpProblem(
-        'UPLOAD_STATE_CONFLICT',
-        'The files themselves were not accepted, so trying again would end the same way. Correct them and send a new upload.',
-      );
+    const isCorrected = upload.correctedAt !== null;
+    if (upload.waitingFor === 'sender' && isCorrected) {
+      await examineAgain(unit, upload);
+      return upload;
     }
-    if (upload.status !== 'failed') {
-      throw new HttpProblem(
-        'UPLOAD_STATE_CONFLICT',
-        `The upload is ${upload.status}; there is nothing to try again.`,
-      );
-    }
-    if (upload.bytesRemovedAt !== null) {
-      throw new HttpProblem(
-        'UPLOAD_STATE_CONFLICT',
-        'The files are no longer kept here. Send them in a new upload.',
-      );
-    }
-    const studies = await listStudies(unit.trx, [uploadId]);
-    if (studies.length === 0) {
-      const again = await changeUploadStatus(unit, {
-        uploadId,
-        to: 'processing',
-        actor,
-        set: { nextAttemptAt: null, attempts: 0 },
-      });
-      unit.enqueue(intakeJob(again));
-      return again;
+    assertRetryHelps(upload, isCorrected);
+    const studies = await listFirstDeliveries(unit.trx, [uploadId]);
+    if (studies.length === 0 || isCorrected) return checkAgain(unit, upload, actor);
+    if (upload.patientId !== null && !upload.addsPatientId && studies.some(lacksPatientId)) {
+      return checkAgain(unit, upload, actor, { addsPatientId: true });
     }
     for (const study of studies.filter(({ status }) => status === 'failed')) {
       await updateStudy(unit.trx, study.id, { status: 'pending', problem: null, nextAttemptAt: null });
-      unit.enqueue(deliveryJob({ ...study, nextAttemptAt: null }, upload.serviceLevel));
     }
-    return changeUploadStatus(unit, { uploadId, to: 'delivering', actor });
+    return startDelivery(unit, upload, actor);
   });
 }
+
+/** @throws HttpProblem UPLOAD_STATE_CONFLICT */
+function assertRetryHelps({ status, bytesRemovedAt }: UploadRow, isCorrected: boolean): void {
+  if (status === 'rejected' && !isCorrected) {
+    throw new HttpProblem(
+      'UPLOAD_STATE_CONFLICT',
+      'The files themselves were not accepted, so trying again would end the same way. Correct them and send a new upload.',
+    );
+  }
+  if (status !== 'failed' && status !== 'rejected') {
+    throw new HttpProblem('UPLOAD_STATE_CONFLICT', `The upload is ${status}; there is nothing to try again.`);
+  }
+  if (bytesRemovedAt !== null) {
+    throw new HttpProblem(
+      'UPLOAD_STATE_CONFLICT',
+      'The files are no longer kept here. Send them in a new upload.',
+    );
+  }
+}
+
+async function checkAgain(
+  unit: UnitOfWork,
+  { id }: UploadRow,
+  actor: Actor,
+  set: Partial<Pick<UploadRow, 'addsPatientId'>> = {},
+): Promise<UploadRow> {
+  const again = await changeUploadStatus(unit, {
+    uploadId: id,
+    to: 'processing',
+    actor,
+    set: { ...set, nextAttemptAt: null, attempts: 0 },
+  });
+  unit.enqueue(intakeJob(again));
+  return again;
+}
+
+/** Also where that is but one of several reasons. */
+const lacksPatientId = ({ problem }: StudyRow) => problem?.fields?.includes('patientId') ?? false;

@@ -1,3 +1,5 @@
+import { CorrectUploadRequestSchema } from '@relaypacs/core/contract/corrections.js';
+import { ResendRequestSchema } from '@relaypacs/core/contract/resends.js';
 import {
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
@@ -24,11 +26,13 @@ import { cancelUpload } from './cancel-upload.js';
 import { assertMayChoose } from './choose-target.js';
 import { completeUpload } from './complete-upload.js';
 import { confirmUpload } from './confirm-upload.js';
+import { correctUpload } from './correct-upload.js';
 import { createUpload } from './create-upload.js';
 import { listInstances } from './list-instances.js';
 import { permittedUpload } from './permitted-upload.js';
 import { presentUpload, presentUploads } from './present-upload.js';
 import { reopenUpload } from './reopen-upload.js';
+import { resendStudies } from './resend-studies.js';
 import { retryUpload } from './retry-upload.js';
 import type { RemoveBytes } from './unneeded-bytes.js';
 import { mayChangeUpload, maySeeUpload, seesEverything } from './upload-access.js';
@@ -159,6 +163,26 @@ export function uploadRoutes(deps: UploadDeps): Router {
     const upload = await uploadFor(req, res, maySeeUpload);
     const retried = await retryUpload(transact, upload.id, actorOf(req, res));
     res.status(202).json({ id: retried.id, status: retried.status });
+  });
+
+  router.patch('/:id', guards.requireUploader, async (req, res) => {
+    const upload = await uploadFor(req, res, maySeeUpload);
+    const fields = readBody(CorrectUploadRequestSchema, req);
+    const actor = actorOf(req, res);
+    const corrected = await correctUpload(transact, keys.dedupeSecret, upload.id, fields, actor);
+    res.json(await presentUpload(db, config.pacs, corrected));
+  });
+
+  router.post('/:id/resend', guards.requireUploader, async (req, res) => {
+    const upload = await uploadFor(req, res, maySeeUpload);
+    if (!seesEverything(principalOf(res))) {
+      throw new HttpProblem(
+        'FORBIDDEN',
+        'Only a signed-in administrator can have a study sent again or elsewhere. Nothing was changed.',
+      );
+    }
+    const request = readBody(ResendRequestSchema, req);
+    res.status(202).json(await resendStudies(transact, config.pacs, upload.id, request, actorOf(req, res)));
   });
 
   router.delete('/:id', guards.requireUploader, async (req, res) => {

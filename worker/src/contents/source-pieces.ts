@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { StoredPiece } from '@relaypacs/core/db/instances.js';
 import type { ByteSource } from '@relaypacs/core/dicom/source.js';
 import type { SourcePiece } from '@relaypacs/core/dicom/source-piece.js';
@@ -22,6 +23,22 @@ export async function* streamPieces(
       offset += chunk.length;
     }
   }
+}
+
+/** SHA-256 of what the pieces make up. */
+export async function digestPieces(source: ByteSource, pieces: readonly SourcePiece[]): Promise<Buffer> {
+  const hash = createHash('sha256');
+  for await (const chunk of streamPieces(source, pieces)) hash.update(chunk);
+  return hash.digest();
+}
+
+/** New bytes stand in the instance's row: a header, or a small object that was deflated anew, never pixels. */
+const MOST_NEW_BYTES = 1024 * 1024;
+
+/** Whether the pieces may be kept with an instance. */
+export function areKeepable(pieces: readonly SourcePiece[]): boolean {
+  const added = pieces.reduce((sum, piece) => sum + ('bytes' in piece ? piece.bytes.length : 0), 0);
+  return added <= MOST_NEW_BYTES;
 }
 
 /** Pieces as they are kept with an instance. */

@@ -18,7 +18,7 @@ import {
 import {
   countInstances,
   findStudy,
-  listStudies,
+  listFirstDeliveries,
   NO_INSTANCES,
   type StudyRow,
   updateStudy,
@@ -34,7 +34,8 @@ import {
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import type { RowClaim } from '../row-claim.js';
-import { studyProblem, uploadProblem } from './pacs-problems.js';
+import { mayRun, problemOfStudy, recordResendEnded } from './study-outcome.js';
+import { uploadProblem } from './study-problems.js';
 
 /** A job this much too early is run anyway: clocks of two machines differ. */
 const EARLY_MS = 1000;
@@ -170,7 +171,7 @@ export class DeliveryRecord {
       const counts = (await countInstances(unit.trx, [id])).get(id) ?? NO_INSTANCES;
       const status = counts.total > 0 && counts.verified === counts.total ? 'delivered' : 'failed';
       const missing = this.instances.filter((instance) => instance.status !== 'verified');
-      const problem = status === 'failed' ? studyProblem(missing, counts.total) : null;
+      const problem = status === 'failed' ? problemOfStudy(upload, this.study, missing, counts.total) : null;
       await updateStudy(unit.trx, id, {
         status,
         problem,
@@ -186,6 +187,7 @@ export class DeliveryRecord {
         objectId: id,
         detail: { ...counts, attempts: this.study.attempts },
       });
+      recordResendEnded(unit, this.study, status);
       await settleUpload(unit, upload);
       return status;
     });
@@ -213,7 +215,7 @@ async function openUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<Delive
   const upload = before && (await findUpload(trx, before.uploadId));
   const open = before?.status === 'pending' || before?.status === 'delivering';
   const due = !before?.nextAttemptAt || before.nextAttemptAt.getTime() <= Date.now() + EARLY_MS;
-  if (!before || !open || upload?.status !== 'delivering' || !due) {
+  if (!before || !open || !upload || !mayRun(before, upload) || !due) {
     await releaseClaim(trx, 'studies', claim.id, claim.holder);
     return undefined;
   }
@@ -241,7 +243,7 @@ async function release(
 
 /** Ends an upload all of whose studies have ended; its row is held, so the last one sees the others. */
 async function settleUpload(unit: UnitOfWork, upload: UploadRow): Promise<void> {
-  const studies = await listStudies(unit.trx, [upload.id]);
+  const studies = await listFirstDeliveries(unit.trx, [upload.id]);
   if (
     upload.status !== 'delivering' ||
     studies.some((s) => s.status === 'pending' || s.status === 'delivering')

@@ -1,12 +1,7 @@
 import { expect, it } from 'vitest';
-import { CONFLICT, refusal, studyProblem, uploadProblem, waitingProblem } from './pacs-problems.js';
+import * as problems from './pacs-problems.js';
 
-const failed = (instanceNumber: number, problem = refusal(43264)) => ({
-  seriesNumber: 2,
-  instanceNumber,
-  sopInstanceUid: `1.2.${instanceNumber}`,
-  problem,
-});
+const { httpRefusal, PATIENT_ID_MISSING, refusal, waitingProblem } = problems;
 
 it('explains the refusals that can be told apart', () => {
   expect(refusal(42871)).toMatchObject({ code: 'PACS_PATIENT_ID_MISSING' });
@@ -17,39 +12,39 @@ it('explains the refusals that can be told apart', () => {
   expect(refusal(undefined)).toMatchObject({ code: 'PACS_REFUSED' });
 });
 
-it('says what happened, that the image is safe, and what to do', () => {
-  const { detail } = refusal(42871);
-  expect(detail).toMatch(/patient ID/);
-  expect(detail).toMatch(/kept safely/);
-  expect(detail).toMatch(/Retry/);
+/** Every way in which an image is not delivered for good. */
+const PERMANENT = [
+  ...[undefined, 0x0122, 0xc122, 0xa777, 0xa778, 0xa771, 0x0124, 0xa900, 0xc000].map(refusal),
+  ...[413, 400].map(httpRefusal),
+  problems.NO_WORD,
+  problems.NOT_CONFIRMED,
+  problems.BREAKS_PACS,
+  problems.CONFLICT,
+  problems.ALTERED,
+  problems.PATIENT_ID_NOT_ADDED,
+];
+
+it.each(PERMANENT)(
+  'says of $code that the image is safe and what to do, in words and for programs',
+  (problem) => {
+    expect(problem.detail).toMatch(/still kept safely here/);
+    expect(problem.detail).toMatch(/press Retry|Press Retry|send again|in a new upload/);
+    expect(problem.remedy).toBeDefined();
+  },
+);
+
+it('does not call safe what was damaged here', () => {
+  expect(problems.DAMAGED).toMatchObject({ remedy: 'new_upload' });
+  expect(problems.DAMAGED.detail).toMatch(/send the study again/);
+  expect(problems.DAMAGED.detail).not.toMatch(/safe/);
 });
 
-it('names the images of a study that were not delivered', () => {
-  const problem = studyProblem([failed(14), failed(15)], 20);
-  expect(problem.code).toBe('PACS_INVALID_IMAGE');
-  expect(problem.title).toBe('2 of 20 images could not be delivered');
-  expect(problem.detail).toMatch(/series 2 image 14, series 2 image 15\./);
-  expect(problem.detail).toMatch(/other 18 are confirmed in the PACS/);
-});
-
-it('names ten of many images, and the identifier of one without numbers', () => {
-  const many = Array.from({ length: 13 }, (_, index) => failed(index));
-  expect(studyProblem(many, 13).detail).toMatch(/image 9 and 3 more\.$/);
-  const unnumbered = [{ ...failed(1), instanceNumber: null }];
-  expect(studyProblem(unnumbered, 2).detail).toMatch(/the image 1\.2\.1/);
-});
-
-it('tells every reason where there are several', () => {
-  const problem = studyProblem([failed(1), failed(2, CONFLICT)], 2);
-  expect(problem.code).toBe('DELIVERY_INCOMPLETE');
-  expect(problem.detail).toMatch(/make sense/);
-  expect(problem.detail).toMatch(/different image under the same identifier/);
-});
-
-it('says for an upload of several studies how many of them failed', () => {
-  const problem = studyProblem([failed(1)], 2);
-  expect(uploadProblem([problem], 1)).toEqual(problem);
-  expect(uploadProblem([problem], 3).title).toBe('1 of 3 studies could not be delivered completely');
+it('has a patient ID added where it is missing', () => {
+  expect(refusal(0xa777)).toBe(PATIENT_ID_MISSING);
+  expect(PATIENT_ID_MISSING).toMatchObject({ remedy: 'correct', fields: ['patientId'] });
+  expect(PATIENT_ID_MISSING.detail).toMatch(
+    /^The PACS refuses images without a patient ID\. Add it and send again\./,
+  );
 });
 
 it('bothers nobody with a PACS that is only away', () => {

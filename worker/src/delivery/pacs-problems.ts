@@ -4,6 +4,8 @@ import type { UnavailableKind } from './pacs-unavailable.js';
 const KEPT = 'It is still kept safely here.';
 const ASK_PACS =
   'Please show this message to the people who run the PACS; when it is solved, press Retry and only what is missing is sent.';
+const TRY_AGAIN =
+  'Press Retry, and only what is missing is sent. If it happens again, show this message to the people who run the PACS.';
 
 interface Refusal {
   code: string;
@@ -20,11 +22,6 @@ const UNSUPPORTED_COMPRESSION: Refusal = {
   code: 'PACS_UNSUPPORTED_COMPRESSION',
   title: 'The PACS does not take this compression',
   what: 'The PACS does not store images that are compressed in this way.',
-};
-const PATIENT_ID_MISSING: Refusal = {
-  code: 'PACS_PATIENT_ID_MISSING',
-  title: 'The image has no patient ID',
-  what: 'The PACS only stores images with a patient ID, and this one has none.',
 };
 const PATIENT_CONFLICT: Refusal = {
   code: 'PACS_PATIENT_CONFLICT',
@@ -57,7 +54,6 @@ function refusalFor(reason: number | undefined): Refusal {
   if (reason === undefined) return REFUSED;
   if (reason === 0x0122) return UNSUPPORTED_IMAGE;
   if (reason === 0xc122) return UNSUPPORTED_COMPRESSION;
-  if (reason === 0xa777) return PATIENT_ID_MISSING;
   if (reason === 0xa778 || reason === 0xa779) return PATIENT_CONFLICT;
   if (reason === 0xa771) return REJECTED_BEFORE;
   if (reason === 0x0124) return NOT_AUTHORIZED;
@@ -65,11 +61,31 @@ function refusalFor(reason: number | undefined): Refusal {
   return REFUSED;
 }
 
+/** dcm4chee's PATIENT_ID_MISSING_IN_OBJECT: the one refusal that the sender can put right here. */
+export const PATIENT_ID_MISSING: UploadProblem = {
+  code: 'PACS_PATIENT_ID_MISSING',
+  title: 'The image has no patient ID',
+  detail:
+    'The PACS refuses images without a patient ID. Add it and send again. The study is still kept safely here.',
+  remedy: 'correct',
+  fields: ['patientId'],
+};
+
+/** The same where the ID that was entered cannot be added. */
+export const PATIENT_ID_NOT_ADDED: UploadProblem = {
+  code: PATIENT_ID_MISSING.code,
+  title: PATIENT_ID_MISSING.title,
+  detail:
+    'The PACS refuses images without a patient ID, and to these the one you entered cannot be added: they may be of another patient, or be written in a way that leaves no room for it. They are still kept safely here. Export the study with a patient ID and send that in a new upload.',
+  remedy: 'new_upload',
+};
+
 /** What a permanent refusal of an instance is told as. */
 export function refusal(reason: number | undefined): UploadProblem {
+  if (reason === 0xa777) return PATIENT_ID_MISSING;
   const { code, title, what } = refusalFor(reason);
   const number = reason === undefined ? '' : ` (The PACS gave the reason ${reason}.)`;
-  return { code, title, detail: `${what}${number} ${KEPT} ${ASK_PACS}` };
+  return { code, title, detail: `${what}${number} ${KEPT} ${ASK_PACS}`, remedy: 'contact_pacs' };
 }
 
 /** A request with one instance that was refused as a whole. */
@@ -79,10 +95,13 @@ export function httpRefusal(status: number): UploadProblem {
       code: 'PACS_TOO_LARGE',
       title: 'The image is too large for the PACS',
       detail: `The PACS does not take an object of this size. ${KEPT} ${ASK_PACS}`,
+      remedy: 'contact_pacs',
     };
   }
   return {
-    ...REFUSED,
+    code: REFUSED.code,
+    title: REFUSED.title,
+    remedy: 'contact_pacs',
     detail: `The PACS refused the image without a reason (HTTP status ${status}). ${KEPT} ${ASK_PACS}`,
   };
 }
@@ -92,13 +111,15 @@ export const NO_WORD: UploadProblem = {
   code: 'PACS_IGNORED',
   title: 'The PACS did not store the image',
   detail: `The PACS accepted the image, but did not store it and gave no reason. ${KEPT} ${ASK_PACS}`,
+  remedy: 'contact_pacs',
 };
 
 /** Said to be stored, and not there, several times. */
 export const NOT_CONFIRMED: UploadProblem = {
   code: 'PACS_NOT_CONFIRMED',
   title: 'The PACS does not show the image',
-  detail: `The PACS said that it stored the image, but does not find it when asked. ${KEPT} ${ASK_PACS}`,
+  detail: `The PACS said that it stored the image, but does not find it when asked. ${KEPT} ${TRY_AGAIN}`,
+  remedy: 'retry',
 };
 
 /** The PACS breaks down each time it is given this one. */
@@ -106,6 +127,7 @@ export const BREAKS_PACS: UploadProblem = {
   code: 'PACS_BREAKS_DOWN',
   title: 'The PACS cannot process the image',
   detail: `The PACS broke off every time it was given this image, so sending it was stopped. ${KEPT} ${ASK_PACS}`,
+  remedy: 'contact_pacs',
 };
 
 /** The same SOP Instance UID with other contents. */
@@ -113,7 +135,8 @@ export const CONFLICT: UploadProblem = {
   code: 'CONFLICT',
   title: 'The PACS holds a different image under the same identifier',
   detail:
-    'The PACS already holds a different image under the same identifier. Nothing was overwritten and this image was not sent. Please have it checked which of the two is right; if this one is, it must be exported again with new identifiers, or the one in the PACS be removed before you press Retry.',
+    'The PACS already holds a different image under the same identifier. Nothing was overwritten and this image was not sent; it is still kept safely here. Please have it checked which of the two is right; if this one is, it must be exported again with new identifiers, or the one in the PACS be removed before you press Retry.',
+  remedy: 'contact_pacs',
 };
 
 /** The PACS holds it and does not let the bytes be compared. */
@@ -130,6 +153,7 @@ export const ALTERED: UploadProblem = {
   title: 'The PACS holds something else than was sent',
   detail:
     'The PACS lists the image, but what it hands out is not what was sent to it. Do not rely on the image in the PACS. As it was sent it is still kept safely here. Please show this message to the people who run the PACS; when the wrong image has been removed there, press Retry and it is sent again.',
+  remedy: 'contact_pacs',
 };
 
 /** Verified by its UID alone: the pixels are those that were sent, the header is not. */
@@ -154,6 +178,7 @@ export const DAMAGED: UploadProblem = {
   title: 'The image was damaged after it was received',
   detail:
     'The copy of this image kept here is damaged or gone, so it was not sent to the PACS. Please keep the original and send the study again, and tell the people who run RelayPACS to check its storage.',
+  remedy: 'new_upload',
 };
 
 /** Warning Reason (0008,1196), PS3.18 table 10.5.3-2. */
@@ -199,51 +224,3 @@ export const OWN_FAULT: UploadProblem = {
   title: 'Delivery was interrupted',
   detail: 'Something went wrong inside RelayPACS. The study is safe here and delivery goes on by itself.',
 };
-
-/** An instance that was not delivered, named as a person finds it. */
-export interface FailedInstance {
-  seriesNumber: number | null;
-  instanceNumber: number | null;
-  sopInstanceUid: string;
-  problem: UploadProblem | null;
-}
-
-const LISTED = 10;
-
-/**
- * What became of a study of which some instances were not delivered.
- *
- * @param total - instances of the study
- */
-export function studyProblem(failed: readonly FailedInstance[], total: number): UploadProblem {
-  const reasons = new Map(failed.map(({ problem }) => [problem?.code, problem ?? REFUSED_PROBLEM]));
-  const [first = REFUSED_PROBLEM] = reasons.values();
-  const others = total - failed.length;
-  const list = failed.slice(0, LISTED).map(label).join(', ');
-  const more = failed.length > LISTED ? ` and ${failed.length - LISTED} more` : '';
-  const rest = others > 0 ? ` The other ${others} ${others === 1 ? 'is' : 'are'} confirmed in the PACS.` : '';
-  const why = [...reasons.values()].map(({ detail }) => detail).join(' ');
-  return {
-    code: reasons.size === 1 ? first.code : 'DELIVERY_INCOMPLETE',
-    title: `${failed.length} of ${total} images could not be delivered`,
-    detail: `${why} Not delivered: ${list}${more}.${rest}`,
-  };
-}
-
-const REFUSED_PROBLEM = refusal(undefined);
-
-function label({ seriesNumber, instanceNumber, sopInstanceUid }: FailedInstance): string {
-  if (seriesNumber === null || instanceNumber === null) return `the image ${sopInstanceUid}`;
-  return `series ${seriesNumber} image ${instanceNumber}`;
-}
-
-/** What an upload says when not all of its studies could be delivered. */
-export function uploadProblem(problems: readonly UploadProblem[], studies: number): UploadProblem {
-  const [only] = problems;
-  if (only && studies === 1) return only;
-  return {
-    code: problems.every(({ code }) => code === only?.code) && only ? only.code : 'DELIVERY_INCOMPLETE',
-    title: `${problems.length} of ${studies} studies could not be delivered completely`,
-    detail: problems.map(({ detail }) => detail).join(' '),
-  };
-}

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { ContentStep } from '@relaypacs/core/archive/content-step.js';
 import { sniffContainer } from '@relaypacs/core/archive/sniff.js';
 import type { FileFinding } from '@relaypacs/core/contract/uploads.js';
@@ -6,8 +5,7 @@ import type { Finding } from '@relaypacs/core/dicom/findings.js';
 import { planRepair } from '@relaypacs/core/dicom/repair.js';
 import { type DicomScan, scanDicom } from '@relaypacs/core/dicom/scan.js';
 import type { ByteSource } from '@relaypacs/core/dicom/source.js';
-import type { SourcePiece } from '@relaypacs/core/dicom/source-piece.js';
-import { streamPieces } from '../contents/source-pieces.js';
+import { areKeepable, digestPieces } from '../contents/source-pieces.js';
 import type { DicomdirRecords } from '../dicom/dicomdir-records.js';
 import {
   type IsolatedTasks,
@@ -15,6 +13,7 @@ import {
   TaskOutOfMemory,
   TaskTimedOut,
 } from '../isolation/isolated-tasks.js';
+import { withPatientId } from './add-patient-id.js';
 import { derivedUid } from './derived-uid.js';
 import { type DeliverableObject, type Examined, ignored, rejected } from './examined.js';
 import {
@@ -31,8 +30,6 @@ import {
 const MOST_DICOMDIR_BYTES = 16 * 1024 * 1024;
 /** Tables of contents of one upload that are read. */
 const MOST_DICOMDIRS = 20;
-/** New bytes of a repair stand in the instance's row: a header, never pixels. */
-const MOST_NEW_BYTES = 1024 * 1024;
 const HEAD_BYTES = 264;
 
 /** What the examination of one upload shares. */
@@ -44,6 +41,8 @@ export interface ExaminationDeps {
   spent: { entries: number; bytes: number; dicomdirs: number };
   /** The study the sender named, for objects that belong to none. */
   studyInstanceUid: string | undefined;
+  /** For objects that have none, should they turn out to be of the patient the sender entered. */
+  patientId: string | undefined;
 }
 
 /** Bytes that are to be looked at. */
@@ -138,7 +137,7 @@ async function examineObject(
       seriesInstanceUid: derivedUid(deps.uploadId, 'series', 'unidentified'),
       sopInstanceUid: derivedUid(deps.uploadId, 'instance', (await sha256()).toString('hex')),
     });
-    if (!repair || newBytes(repair.pieces) > MOST_NEW_BYTES) {
+    if (!repair || !areKeepable(repair.pieces)) {
       const cause = scan.findings.find(({ needsRewrite }) => needsRewrite);
       return rejected('dicom', NOT_REPAIRABLE(cause?.code, cause?.message), findings);
     }
@@ -164,6 +163,9 @@ async function examineObject(
   if (!object || !sopInstanceUid || !seriesInstanceUid || !studyInstanceUid || !sopClassUid) {
     return rejected('dicom', UNIDENTIFIED, findings);
   }
+  if (deps.patientId !== undefined && object.attributes.patientId === undefined) {
+    object.withPatientId = await withPatientId(source, object, deps.patientId);
+  }
   return { kind: 'dicom', status: 'accepted', problem: undefined, findings, object };
 }
 
@@ -186,13 +188,4 @@ async function examineDicomdir(
     if (!isItsFault) throw error;
   }
   return examined;
-}
-
-const newBytes = (pieces: readonly SourcePiece[]) =>
-  pieces.reduce((sum, piece) => sum + ('bytes' in piece ? piece.bytes.length : 0), 0);
-
-async function digestPieces(source: ByteSource, pieces: readonly SourcePiece[]): Promise<Buffer> {
-  const hash = createHash('sha256');
-  for await (const chunk of streamPieces(source, pieces)) hash.update(chunk);
-  return hash.digest();
 }

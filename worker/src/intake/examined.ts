@@ -16,7 +16,12 @@ export interface DeliverableObject {
   steps: readonly ContentStep[];
   /** Of a repaired object. */
   pieces: readonly SourcePiece[] | undefined;
+  /** The same with the Patient ID the sender entered, where it has none; undefined where that cannot be added. */
+  withPatientId?: RewrittenObject | undefined;
 }
+
+/** What an edit of its header changes about an object. */
+export type RewrittenObject = Pick<DeliverableObject, 'attributes' | 'size' | 'sha256' | 'pieces'>;
 
 /** A picture that is to be wrapped as DICOM. */
 export interface FoundImage {

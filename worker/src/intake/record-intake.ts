@@ -1,15 +1,20 @@
 import type { Config } from '@relaypacs/core/config.js';
 import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
-import type { ArchiveEntry, UploadProblem, Warning } from '@relaypacs/core/contract/uploads.js';
+import type {
+  ArchiveEntry,
+  CorrectableField,
+  UploadProblem,
+  Warning,
+} from '@relaypacs/core/contract/uploads.js';
 import { replaceArchiveEntries } from '@relaypacs/core/db/archive-entries.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import {
   type DerivedFile,
-  deleteDerivedFiles,
+  deleteUnusedDerivedFiles,
   insertDerivedFiles,
 } from '@relaypacs/core/db/derived-files.js';
-import { insertInstances } from '@relaypacs/core/db/instances.js';
-import { deleteStudies, insertStudy } from '@relaypacs/core/db/studies.js';
+import { deleteStudiesNotFound, recordStudy } from '@relaypacs/core/db/recorded-studies.js';
+import { listFirstDeliveries, type StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   type FileVerdict,
@@ -25,10 +30,10 @@ import {
 } from '@relaypacs/core/db/uploads.js';
 import { findUser } from '@relaypacs/core/db/users.js';
 import { routeStudy } from '@relaypacs/core/domain/routing.js';
-import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import { startDelivery } from '@relaypacs/core/uploads/start-delivery.js';
 import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js';
 import { type StudyDraft, toRows } from './group-studies.js';
-import { TRANSFER_DAMAGED } from './intake-problems.js';
+import { PICTURE_OF_ANOTHER_PATIENT, PICTURE_OF_NOBODY, TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
 import { tellable } from './tellable-warnings.js';
 
@@ -61,8 +66,6 @@ export async function recordIntake(
 ): Promise<string[]> {
   const { trx } = unit;
   await assertStillAnnounced(unit, files);
-  await deleteStudies(trx, upload.id);
-  const unneeded = await deleteDerivedFiles(trx, upload.id);
   await recordFileVerdicts(trx, files.map(toVerdict));
   await replaceArchiveEntries(
     trx,
@@ -71,32 +74,23 @@ export async function recordIntake(
   );
   await insertDerivedFiles(trx, derived);
   await recordUploadWarnings(trx, upload.id, tellable(warnings));
+  const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
+  const before = await recordStudies(unit, upload, rows, pacs);
+  const unneeded = await deleteUnusedDerivedFiles(trx, upload.id);
   if (studies.length === 0) {
     const problem = rejection(files);
-    await changeUploadStatus(unit, { uploadId: upload.id, to: 'rejected', actor: SYSTEM_ACTOR, problem });
+    // What was delivered before a correction is not taken back.
+    const to = before.some(({ status }) => status === 'delivered') ? 'failed' : 'rejected';
+    await changeUploadStatus(unit, { uploadId: upload.id, to, actor: SYSTEM_ACTOR, problem });
     return unneeded;
   }
-  const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
-  const sender = await findUser(trx, upload.userId);
-  for (const { study, instances } of rows) {
-    const routed = { ...upload, modalities: study.modalities, facility: sender?.facility ?? null };
-    const target = upload.target ?? routeStudy(pacs.rules, routed, DEFAULT_TARGET);
-    await insertStudy(trx, { ...study, target });
-    await insertInstances(trx, instances);
-  }
-  if (asksSender(upload, intake, [...warnings, ...studies.flatMap((study) => study.warnings)])) {
-    const doubts = [...warnings, ...studies.flatMap((study) => study.warnings)].map(({ code }) => code);
-    await waitForSender(unit, upload, SYSTEM_ACTOR, [...new Set(doubts)]);
+  const doubts = [...warnings, ...studies.flatMap((study) => study.warnings)];
+  if (asksSender(upload, intake, doubts)) {
+    await waitForSender(unit, upload, SYSTEM_ACTOR, [...new Set(doubts.map(({ code }) => code))]);
     return unneeded;
-  }
-  for (const { study } of rows) {
-    unit.enqueue(deliveryJob({ id: study.id, attempts: 0, nextAttemptAt: null }, upload.serviceLevel));
   }
   const verdicts = subjectsOf(files).map(({ examined }) => examined.status);
-  await changeUploadStatus(unit, {
-    uploadId: upload.id,
-    to: 'delivering',
-    actor: SYSTEM_ACTOR,
+  await startDelivery(unit, upload, SYSTEM_ACTOR, {
     detail: {
       studies: rows.length,
       instances: rows.reduce((sum, { instances }) => sum + instances.length, 0),
@@ -105,6 +99,30 @@ export async function recordIntake(
     },
   });
   return unneeded;
+}
+
+/**
+ * Writes down the studies, each bound for a PACS.
+ *
+ * @returns what an earlier intake had recorded of them
+ */
+async function recordStudies(
+  { trx }: UnitOfWork,
+  upload: UploadRow,
+  rows: ReadonlyArray<ReturnType<typeof toRows>>,
+  { rules }: RecordConfig['pacs'],
+): Promise<StudyRow[]> {
+  const before = await listFirstDeliveries(trx, [upload.id]);
+  const sender = await findUser(trx, upload.userId);
+  for (const { study, instances } of rows) {
+    const routed = { ...upload, modalities: study.modalities, facility: sender?.facility ?? null };
+    const target = upload.target ?? routeStudy(rules, routed, DEFAULT_TARGET);
+    const known = before.find(({ studyInstanceUid }) => studyInstanceUid === study.studyInstanceUid);
+    await recordStudy(trx, known, { ...study, target }, instances);
+  }
+  const foundUids = rows.map(({ study }) => study.studyInstanceUid);
+  await deleteStudiesNotFound(trx, upload.id, foundUids);
+  return before;
 }
 
 /** The sender announced digests after they were compared, and they are not those of what arrived. */
@@ -142,15 +160,29 @@ function toArchiveEntry({ path, size, kind, status, problem, findings }: Examine
   return { path: withoutNul(path), size, kind, status, ...(problem ? { problem } : {}), findings };
 }
 
+/** Reasons that what was entered may be the cause of. */
+const CORRECTIONS: Readonly<Record<string, CorrectableField[]>> = {
+  [PICTURE_OF_NOBODY.code]: ['patientName'],
+  [PICTURE_OF_ANOTHER_PATIENT.code]: ['patientName', 'patientId', 'patientBirthDate'],
+};
+
 function rejection(files: readonly CheckedFile[]): UploadProblem {
-  const reasons = new Set(subjectsOf(files).map(({ examined }) => examined.problem?.detail));
-  const [only] = reasons;
+  const problems = subjectsOf(files).flatMap(({ examined }) => examined.problem ?? []);
+  const [only, ...others] = new Set(problems.map(({ detail }) => detail));
+  const why =
+    only !== undefined && others.length === 0
+      ? `None of the files can go to the PACS: ${only}`
+      : 'None of the files can go to the PACS; each file says why. Nothing was sent.';
+  const fields = [...new Set(problems.flatMap(({ code }) => CORRECTIONS[code] ?? []))];
   return {
     code: 'NO_USABLE_FILES',
     title: 'Nothing that can be delivered',
-    detail:
-      reasons.size === 1 && only !== undefined
-        ? `None of the files can go to the PACS: ${only}`
-        : 'None of the files can go to the PACS; each file says why. Nothing was sent.',
+    ...(fields.length > 0
+      ? {
+          detail: `${why} You can also correct here what you entered, and try again.`,
+          remedy: 'correct',
+          fields,
+        }
+      : { detail: why, remedy: 'new_upload' }),
   };
 }

@@ -20,6 +20,7 @@ import { intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { inParallel } from '../in-parallel.js';
 import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
+import { addAnnouncedPatientId } from './add-patient-id.js';
 import { concludeArchive } from './examine-archive.js';
 import { compareWithAnnounced, examineFile } from './examine-file.js';
 import { type CheckedFile, isLost, subjectsOf } from './examined.js';
@@ -45,7 +46,8 @@ const UNREADABLE: UploadProblem = {
   code: 'INTAKE_FAILED',
   title: 'Could not be checked',
   detail:
-    'The files arrived, but could not be read for checking after many tries. Ask your administrator to look, then try again.',
+    'The files arrived, but could not be read for checking after many tries. They are kept here. Ask your administrator to look, then try again.',
+  remedy: 'retry',
 };
 
 async function examineFiles(
@@ -59,6 +61,7 @@ async function examineFiles(
     tasks: deps.tasks,
     uploadId: upload.id,
     studyInstanceUid: upload.studyInstanceUid ?? undefined,
+    patientId: upload.addsPatientId ? (upload.patientId ?? undefined) : undefined,
     limits: { ...DEFAULT_ARCHIVE_LIMITS, ...deps.config.intake.archive },
     spent: { entries: 0, bytes: 0, dicomdirs: 0 },
     signal,
@@ -101,6 +104,7 @@ async function judge(
     ),
     patients,
   });
+  addAnnouncedPatientId(upload, studies, subjects);
   addStudyDoubts(upload, studies, subjects);
   const sender = await findUser(db, upload.userId);
   const sent = { upload, author: sender?.fullName ?? sender?.username ?? 'unknown' };

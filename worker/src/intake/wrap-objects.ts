@@ -129,7 +129,7 @@ function studyForPictures(upload: UploadRow, studies: readonly StudyDraft[]): St
   }
   const own = studies.filter((study) => isOfAnnouncedPatient(upload, study));
   const [only] = own.length === 1 ? own : [];
-  return only ?? newStudy(upload, derivedUid(upload.id, 'study', 'pictures'));
+  return only ?? newStudy(upload, derivedUid(upload.id, 'study', 'pictures', patientOf(upload)));
 }
 
 /** Why pictures cannot go into a study, or make one up by themselves. */
@@ -148,6 +148,11 @@ function obstacleTo(
 
 function newStudy(upload: UploadRow, studyInstanceUid: string): StudyDraft {
   return { studyInstanceUid, attributes: announcedAttributes(upload), members: [], warnings: [] };
+}
+
+/** Corrected data make another study: the PACS may hold pictures under what was entered before. */
+function patientOf({ patientName, patientId, patientBirthDate, patientSex }: UploadRow): string {
+  return JSON.stringify([patientName, patientId, patientBirthDate, patientSex]);
 }
 
 function announcedAttributes(upload: UploadRow): StudyAttributes {
@@ -277,10 +282,7 @@ function contextFor(
   role: string,
   source: string,
 ): Omit<WrapContext, 'seriesNumber' | 'instanceNumber' | 'seriesDescription'> {
-  return {
-    sopInstanceUid: derivedUid(upload.id, 'instance', role, source),
-    seriesInstanceUid: derivedUid(upload.id, 'series', role, studyInstanceUid),
-    studyInstanceUid,
+  const about = {
     patientName: attributes.patientName ?? toPersonName(upload.patientName),
     patientId: attributes.patientId,
     patientBirthDate: attributes.patientBirthDate,
@@ -292,6 +294,13 @@ function contextFor(
     accessionNumber: attributes.accessionNumber,
     referringPhysicianName: attributes.referringPhysicianName,
     madeAt: upload.receivedAt ?? upload.createdAt,
+  };
+  return {
+    ...about,
+    // Whatever is written otherwise after a correction is another object: the PACS may hold the one before.
+    sopInstanceUid: derivedUid(upload.id, 'instance', role, source, JSON.stringify(about)),
+    seriesInstanceUid: derivedUid(upload.id, 'series', role, studyInstanceUid),
+    studyInstanceUid,
   };
 }
 

@@ -13,6 +13,7 @@ const EXPIRED: UploadProblem = {
   code: 'UPLOAD_EXPIRED',
   title: 'Not finished in time',
   detail: 'The transfer was not finished in time and nothing was sent to the PACS. Send the study again.',
+  remedy: 'new_upload',
 };
 
 /**

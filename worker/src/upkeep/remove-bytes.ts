@@ -1,6 +1,12 @@
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { deleteSegments, listUploadObjectKeys } from '@relaypacs/core/db/file-segments.js';
-import { listUploadsToEmpty, recordBytesRemoved } from '@relaypacs/core/db/uploads.js';
+import {
+  isToBeEmptied,
+  listUploadsToEmpty,
+  type RemovalTimes,
+  recordBytesRemoved,
+} from '@relaypacs/core/db/unneeded-bytes.js';
+import { lockUpload } from '@relaypacs/core/db/uploads.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 
 const BATCH = 100;
@@ -19,16 +25,11 @@ export async function removeBytes(
   settleSeconds = SETTLE_SECONDS,
 ): Promise<number> {
   const { db, config, logger } = deps;
-  const uploads = await listUploadsToEmpty(
-    db,
-    { graceHours: config.uploads.graceHours, settleSeconds },
-    BATCH,
-  );
+  const times = { graceHours: config.uploads.graceHours, settleSeconds };
   let emptied = 0;
-  for (const { id } of uploads) {
+  for (const { id } of await listUploadsToEmpty(db, times, BATCH)) {
     try {
-      await emptyUpload(deps, id);
-      emptied += 1;
+      if (await emptyUpload(deps, id, times)) emptied += 1;
     } catch (error) {
       logger.error('The bytes of an upload could not be removed', { uploadId: id, error });
     }
@@ -37,12 +38,16 @@ export async function removeBytes(
 }
 
 async function emptyUpload(
-  { db, transact, storage }: Pick<Platform, 'db' | 'transact' | 'storage'>,
+  { transact, storage }: Pick<Platform, 'transact' | 'storage'>,
   id: string,
-): Promise<void> {
-  const keys = await listUploadObjectKeys(db, id);
-  await storage.remove(keys);
-  await transact(async (unit) => {
+  times: RemovalTimes,
+): Promise<boolean> {
+  return transact(async (unit) => {
+    // Held to the end: whoever has it sent again came before and is seen here, or finds the bytes gone.
+    await lockUpload(unit.trx, id);
+    if (!(await isToBeEmptied(unit.trx, id, times))) return false;
+    const keys = await listUploadObjectKeys(unit.trx, id);
+    await storage.remove(keys);
     await deleteSegments(unit.trx, keys);
     await recordBytesRemoved(unit.trx, id);
     unit.audit({
@@ -52,5 +57,6 @@ async function emptyUpload(
       objectId: id,
       detail: { objects: keys.length },
     });
+    return true;
   });
 }

@@ -48,6 +48,16 @@ export function RegisterPage() {
           value={values.username}
           onChange={(username) => change({ username })}
         />
+        <TextField
+          label="Facility"
+          hint="The clinic or unit you work at. Optional; it may decide which PACS your studies go to."
+          error={errors.facility}
+          name="organization"
+          autoComplete="organization"
+          maxLength={128}
+          value={values.facility}
+          onChange={(facility) => change({ facility })}
+        />
         <RoleField role={values.role} onChange={(role) => change({ role })} />
         <PasswordField
           autoComplete="new-password"

@@ -7,6 +7,7 @@ interface RegistrationValues {
   username: string;
   email: string;
   fullName: string;
+  facility: string;
   password: string;
   role: Role;
 }
@@ -25,6 +26,7 @@ export function useRegistration() {
     username: '',
     email: '',
     fullName: '',
+    facility: '',
     password: '',
     role: 'Clinician',
   });
@@ -50,6 +52,7 @@ export function useRegistration() {
     const parsed = RegisterRequestSchema.safeParse({
       ...values,
       fullName: values.fullName.trim() || undefined,
+      facility: values.facility.trim() || undefined,
     });
     if (!parsed.success) {
       setErrors(errorsByField(parsed.error.issues.map(({ path, message }) => [String(path[0]), message])));

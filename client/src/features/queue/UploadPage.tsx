@@ -8,6 +8,7 @@ import { LevelSign } from '../../ui/ServiceLevel.js';
 import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
 import { ReceiptLinks } from './ReceiptLinks.js';
+import { SendAgain } from './SendAgain.js';
 import { waitsForSender } from './status-sentences.js';
 import { UploadFacts } from './UploadFacts.js';
 import { UploadFiles } from './UploadFiles.js';
@@ -68,6 +69,7 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
       {error !== undefined && <LoadProblem error={error} onRetry={() => void onChange()} />}
       <UploadStatusCard upload={upload} onChange={onChange} />
       <ReceiptLinks upload={upload} />
+      <SendAgain upload={upload} onChange={onChange} />
       {/* While it waits for an answer they stand where the answer is given. */}
       {!waitsForSender(upload) && <WarningNotice title="Please check" warnings={upload.warnings} />}
       <UploadFiles files={upload.files} />

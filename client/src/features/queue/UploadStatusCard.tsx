@@ -10,6 +10,8 @@ import { Notice, toneIcon } from '../../ui/Notice.js';
 import { Progress } from '../../ui/Progress.js';
 import { useStore } from '../../ui/use-store.js';
 import { AddFilesButtons } from './AddFilesButtons.js';
+import { CorrectionForm } from './CorrectionForm.js';
+import { correctableFields } from './correctable-fields.js';
 import { doubtsOf } from './doubts.js';
 import { QuestionDialog } from './QuestionDialog.js';
 import { statusWords, waitsForSender } from './status-sentences.js';
@@ -39,6 +41,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
   const words = statusWords(upload, { sendingHere, isSender });
   const waits = waitsForSender(upload);
   const asks = waits && isSender && !sendingHere;
+  const fields = correctableFields(upload);
   const canGoOn = upload.status === 'uploading' && isSender && !sendingHere && upload.filesReceived > 0;
 
   // What is shown must not be older than what this page does: an answer would be given to doubts of before.
@@ -103,6 +106,9 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
           {problem}
         </Notice>
       )}
+      {fields.length > 0 && !sendingHere && (
+        <CorrectionForm upload={upload} fields={fields} onSaved={() => act(async () => {})} />
+      )}
       <div className="row">
         {asks && (
           <>
@@ -130,11 +136,11 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
         {upload.status === 'failed' && !pointless && (
           <button
             type="button"
-            className="button button-primary"
+            className={`button ${fields.length > 0 ? '' : 'button-primary'}`}
             disabled={busy}
             onClick={() => void act(() => uploads.retry(upload.id))}
           >
-            Retry
+            {fields.length > 0 ? 'Retry as it is' : 'Retry'}
           </button>
         )}
         {canGoOn && (

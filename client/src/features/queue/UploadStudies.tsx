@@ -1,11 +1,12 @@
 import type { Study } from '@relaypacs/core/contract/uploads.js';
 import { count, formatDate, formatPatientName } from '../../ui/format.js';
-import { Notice } from '../../ui/Notice.js';
-import { studyWords } from './study-words.js';
+import { StudyDeliveries } from './StudyDeliveries.js';
+import { contentWords } from './study-words.js';
 import { WarningNotice } from './WarningNotice.js';
 
 /** The studies that were found in what arrived. */
-export function UploadStudies({ studies }: { studies: readonly Study[] }) {
+export function UploadStudies({ studies: deliveries }: { studies: readonly Study[] }) {
+  const studies = deliveries.filter(({ resendOf }) => resendOf === null);
   if (studies.length === 0) return null;
   return (
     <section className="card stack" aria-labelledby="studies-heading">
@@ -29,10 +30,8 @@ export function UploadStudies({ studies }: { studies: readonly Study[] }) {
                 .filter(Boolean)
                 .join(' · ')}
             </p>
-            <p className="muted small">{studyWords(study)}</p>
-            {study.problem && (
-              <Notice tone={study.status === 'failed' ? 'bad' : 'waiting'}>{study.problem.detail}</Notice>
-            )}
+            <p className="muted small">{contentWords(study)}</p>
+            <StudyDeliveries study={study} deliveries={deliveries} />
             <WarningNotice title="Please check" warnings={study.warnings} />
             <p className="uid muted small">Study Instance UID {study.studyInstanceUid}</p>
           </li>

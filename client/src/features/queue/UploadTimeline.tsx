@@ -8,14 +8,14 @@ export function UploadTimeline({ timeline }: Pick<UploadDetail, 'timeline'>) {
   const events = timeline.map(({ event }) => event);
   const entries = timeline.map((entry, index) => ({
     ...entry,
-    words: timelineWords(entry.event, events.slice(0, index)),
+    words: timelineWords(entry.event, events.slice(0, index), entry.targetName),
   }));
   return (
     <section className="card stack" aria-labelledby="timeline-heading">
       <h2 id="timeline-heading">What happened</h2>
       <ol className="timeline">
-        {entries.reverse().map(({ at, event, words }) => (
-          <li key={`${at} ${event}`}>
+        {entries.reverse().map(({ at, words }) => (
+          <li key={`${at} ${words}`}>
             <span>{words}</span>
             <time className="muted small numbers" dateTime={at}>
               {formatMoment(at)}

@@ -9,6 +9,7 @@ function study(more: Partial<Study>): Study {
   return {
     id: 's1',
     studyInstanceUid: '1.2.3',
+    resendOf: null,
     target: 'default',
     targetName: 'PACS',
     patientName: null,

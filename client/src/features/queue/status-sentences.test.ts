@@ -167,3 +167,23 @@ it('does not say that nothing is left to do while warnings stand below', () => {
     label: 'Delivered, with warnings',
   });
 });
+
+it('says to which PACS something was sent again, and that a correction was made', () => {
+  expect(timelineWords('study.resent', [], 'Archive')).toBe('Sent again to Archive by an administrator');
+  expect(timelineWords('study.redirected', [], 'Archive')).toBe(
+    'Sent to Archive instead, by an administrator',
+  );
+  expect(timelineWords('study.resend_delivered', [], 'Archive')).toBe(
+    'Archive confirmed what was sent again',
+  );
+  expect(timelineWords('study.resend_failed')).toBe('a PACS did not take what was sent again');
+  expect(timelineWords('corrected')).toBe('What was entered was corrected');
+});
+
+it('sends nobody to a new upload where a correction helps', () => {
+  const problem = { code: 'NO_USABLE_FILES', title: 'Nothing', detail: 'You can correct it here.' };
+  const sentence = (more: object) =>
+    statusWords({ ...facts, status: 'rejected', problem: { ...problem, ...more } }).sentence;
+  expect(sentence({ remedy: 'correct' })).toBe('You can correct it here.');
+  expect(sentence({ remedy: 'new_upload' })).toMatch(/as a new upload\.$/);
+});

@@ -125,7 +125,10 @@ export function statusWords(
       return {
         tone: 'bad',
         label,
-        sentence: `${problem?.detail ?? 'None of the files can go to the PACS.'} Send the corrected study as a new upload.`,
+        sentence:
+          problem?.remedy === 'correct'
+            ? problem.detail
+            : `${problem?.detail ?? 'None of the files can go to the PACS.'} Send the corrected study as a new upload.`,
       };
     case 'failed':
       return {
@@ -225,6 +228,7 @@ function deliveredWords(upload: StatusFacts): StatusWords {
   };
 }
 
+/** `{PACS}` is replaced by the name of the PACS. */
 const TIMELINE: Record<string, string> = {
   created: 'Announced',
   uploading: 'First file began to arrive',
@@ -237,19 +241,25 @@ const TIMELINE: Record<string, string> = {
   failed: 'Delivery failed',
   expired: 'The time to send ran out',
   cancelled: 'Cancelled',
+  corrected: 'What was entered was corrected',
   bytes_removed: 'The copy kept here was removed',
   receipt_issued: 'The receipt was issued',
-} satisfies Record<UploadStatus | 'waiting_for_sender' | 'bytes_removed' | 'receipt_issued', string>;
+  'study.resent': 'Sent again to {PACS} by an administrator',
+  'study.redirected': 'Sent to {PACS} instead, by an administrator',
+  'study.resend_delivered': '{PACS} confirmed what was sent again',
+  'study.resend_failed': '{PACS} did not take what was sent again',
+} satisfies Record<UploadStatus, string> & Record<string, string>;
 
 /**
  * An entry of an upload's timeline in plain words.
  *
  * @param before - the events before it
+ * @param targetName - the PACS it is about
  */
-export function timelineWords(event: string, before: readonly string[] = []): string {
+export function timelineWords(event: string, before: readonly string[] = [], targetName = 'a PACS'): string {
   if (event === 'uploading' && before.includes('waiting_for_sender')) return 'Opened again for more files';
   const known = TIMELINE[event];
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.replace('{PACS}', targetName);
   const words = event.replace(/[._-]+/g, ' ').trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { studyWords } from './study-words.js';
+import { contentWords, deliveryWords } from './study-words.js';
 
 const instances = {
   total: 60,
@@ -12,19 +12,29 @@ const instances = {
 };
 const study = { seriesCount: 2, status: 'delivered', waitingFor: null, instances } as const;
 
-it('says how much of a study the PACS has', () => {
-  expect(studyWords(study)).toBe('2 series, 60 images: delivered, 60 of 60 confirmed');
+it('says what a study holds', () => {
+  expect(contentWords(study)).toBe('2 series, 60 images');
+  expect(contentWords({ seriesCount: 1, instances: { ...instances, total: 3, documents: 2 } })).toBe(
+    '1 series, 1 image and the clinical history',
+  );
+});
+
+it('says how much of a study a PACS has', () => {
+  expect(deliveryWords(study)).toBe('delivered, 60 of 60 confirmed');
   expect(
-    studyWords({ ...study, status: 'failed', instances: { ...instances, verified: 58, failed: 2 } }),
-  ).toBe('2 series, 60 images: not delivered, 58 of 60 confirmed, 2 not taken');
+    deliveryWords({ ...study, status: 'failed', instances: { ...instances, verified: 58, failed: 2 } }),
+  ).toBe('not delivered, 58 of 60 confirmed, 2 not taken');
 });
 
 it('calls waiting for the PACS waiting', () => {
-  expect(studyWords({ ...study, status: 'delivering', waitingFor: 'pacs' })).toContain('waits for the PACS');
+  expect(deliveryWords({ ...study, status: 'delivering', waitingFor: 'pacs' })).toContain(
+    'waits for the PACS',
+  );
 });
 
 it('says how many images the PACS had before', () => {
-  const had = (alreadyThere: number) => studyWords({ ...study, instances: { ...instances, alreadyThere } });
+  const had = (alreadyThere: number) =>
+    deliveryWords({ ...study, instances: { ...instances, alreadyThere } });
   expect(had(12)).toMatch(/, 12 images were in the PACS already$/);
   expect(had(1)).toMatch(/, 1 image was in the PACS already$/);
 });

@@ -9,18 +9,25 @@ const STUDY_STATUS: Record<Study['status'], string> = {
   failed: 'not delivered',
 };
 
-type StudyFacts = Pick<Study, 'seriesCount' | 'status' | 'waitingFor' | 'instances'>;
-
-/** `2 series, 60 images: delivered, 60 of 60 confirmed, 12 were in the PACS already` */
-export function studyWords({ seriesCount, status, waitingFor, instances }: StudyFacts): string {
-  const { total, verified, failed, alreadyThere, documents } = instances;
+/** `2 series, 60 images and the clinical history` */
+export function contentWords({ seriesCount, instances }: Pick<Study, 'seriesCount' | 'instances'>): string {
+  const { total, documents } = instances;
   const history = documents > 0 ? ' and the clinical history' : '';
-  const found = `${count(seriesCount, 'series', 'series')}, ${count(total - documents, 'image')}${history}`;
+  return `${count(seriesCount, 'series', 'series')}, ${count(total - documents, 'image')}${history}`;
+}
+
+/** `delivered, 60 of 60 confirmed, 12 images were in the PACS already` */
+export function deliveryWords({
+  status,
+  waitingFor,
+  instances,
+}: Pick<Study, 'status' | 'waitingFor' | 'instances'>): string {
+  const { total, verified, failed, alreadyThere } = instances;
   const state = [
     waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[status],
     `${verified} of ${total} confirmed`,
     failed > 0 ? `${failed} not taken` : '',
     alreadyThereWords(alreadyThere),
   ];
-  return `${found}: ${state.filter((part) => part !== '').join(', ')}`;
+  return state.filter((part) => part !== '').join(', ');
 }

@@ -1,6 +1,7 @@
 import { Field } from '../../ui/Field.js';
 import { LevelChoice } from '../../ui/ServiceLevel.js';
 import type { StudyDetails } from './announcement.js';
+import { TargetChoice } from './TargetChoice.js';
 
 interface LevelAndHistoryProps {
   id: string;
@@ -13,11 +14,14 @@ interface LevelAndHistoryProps {
 export function LevelAndHistory({ id, details, error, onChange }: LevelAndHistoryProps) {
   return (
     <div className="study-fields">
-      <LevelChoice
-        name={`level-${id}`}
-        value={details.serviceLevel}
-        onChange={(serviceLevel) => onChange({ serviceLevel })}
-      />
+      <div className="stack">
+        <LevelChoice
+          name={`level-${id}`}
+          value={details.serviceLevel}
+          onChange={(serviceLevel) => onChange({ serviceLevel })}
+        />
+        <TargetChoice value={details.target} onChange={(target) => onChange({ target })} />
+      </div>
       <Field
         label="Clinical history"
         hint="Goes into the PACS together with the study, as a document and as text. Optional."

@@ -10,6 +10,8 @@ export interface StudyDetails {
   studyDate: string;
   modality: string;
   serviceLevel: ServiceLevel;
+  /** Key of the PACS the person has chosen; empty: the rules decide. */
+  target: string;
   clinicalHistory: string;
   /** The rest is asked for photos only: DICOM says it itself. */
   patientId: string;
@@ -19,7 +21,7 @@ export interface StudyDetails {
   studyDescription: string;
 }
 
-export type DetailField = Exclude<keyof StudyDetails, 'serviceLevel'>;
+export type DetailField = Exclude<keyof StudyDetails, 'serviceLevel' | 'target'>;
 
 export type Announcement =
   | { request: CreateUploadRequest; errors?: undefined }
@@ -55,6 +57,7 @@ export function announcementOf(
     ...identityOf(study, details, earlier),
     modality: details.modality,
     serviceLevel: details.serviceLevel,
+    target: details.target || undefined,
     fileCount: study.files.length,
     totalBytes: study.totalBytes,
     clinicalHistory: details.clinicalHistory.trim() || undefined,

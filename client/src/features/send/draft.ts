@@ -138,6 +138,7 @@ export class Draft extends Store<DraftState> {
         studyDate: header.studyDate ?? '',
         modality: header.modality ?? '',
         serviceLevel: this.#defaultServiceLevel,
+        target: '',
         clinicalHistory: '',
         patientId: '',
         patientBirthDate: '',

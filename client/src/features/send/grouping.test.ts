@@ -239,6 +239,7 @@ const DETAILS: StudyDetails = {
   studyDate: '2026-01-14',
   modality: 'CT',
   serviceLevel: 'stat',
+  target: '',
   clinicalHistory: '  Fall from a ladder.\nHeadache.  ',
   patientId: '',
   patientBirthDate: '',
@@ -270,6 +271,12 @@ it('announces a study with what its headers say', async () => {
     clinicalHistory: 'Fall from a ladder.\nHeadache.',
     studyInstanceUid: uid,
   });
+});
+
+it('announces the PACS that was chosen, and none where the rules decide', async () => {
+  const { studies } = groupStudies([await slice('1')]);
+  expect(announcementOf(studies[0]!, DETAILS).request).not.toHaveProperty('target');
+  expect(announcementOf(studies[0]!, { ...DETAILS, target: 'archive' }).request?.target).toBe('archive');
 });
 
 it('leaves out optional header values the contract does not take instead of blocking the study', async () => {

@@ -65,6 +65,7 @@ export class ReceivedFiles {
       tasks: this.tasks,
       uploadId: 'upload',
       studyInstanceUid: undefined,
+      patientId: undefined,
       limits: DEFAULT_ARCHIVE_LIMITS,
       spent: { entries: 0, bytes: 0, dicomdirs: 0 },
       signal: new AbortController().signal,
