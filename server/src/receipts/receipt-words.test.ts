@@ -10,7 +10,7 @@ import {
 } from './receipt-words.js';
 
 const listed = { verification: 'uids' } as const;
-const valueOf = (facts: ReturnType<typeof receiptFacts>, name: string) =>
+const factOf = (facts: ReturnType<typeof receiptFacts>, name: string) =>
   facts.find(([each]) => each === name)?.[1];
 
 it('counts the images of all deliveries in its first line', () => {
@@ -29,23 +29,23 @@ it('says what was left out, and nothing where nothing was', () => {
 
 it('names the sender as far as it is known, and who issued it', () => {
   const facts = receiptFacts(makeReceipt([makeReceiptDelivery(1)]));
-  expect(valueOf(facts, 'Sent by')).toBe('Sarah Chen (schen), Rural Clinic North');
-  expect(valueOf(facts, 'Delivered')).toBe('2026-03-04 10:11:12 UTC');
-  expect(valueOf(facts, 'Receipt')).toMatch(/issued 2026-03-04 12:00:00 UTC by RelayPACS at https:\/\/relay/);
+  expect(factOf(facts, 'Sent by')).toBe('Sarah Chen (schen), Rural Clinic North');
+  expect(factOf(facts, 'Delivered')).toBe('2026-03-04 10:11:12 UTC');
+  expect(factOf(facts, 'Receipt')).toMatch(/issued 2026-03-04 12:00:00 UTC by RelayPACS at https:\/\/relay/);
   const sender = { username: 'schen', fullName: null, facility: null };
   const bare = receiptFacts(makeReceipt([makeReceiptDelivery(1)], { sender, receivedAt: null }));
-  expect(valueOf(bare, 'Sent by')).toBe('schen');
-  expect(valueOf(bare, 'All files received')).toBeUndefined();
+  expect(factOf(bare, 'Sent by')).toBe('schen');
+  expect(factOf(bare, 'All files received')).toBeUndefined();
 });
 
 it('names the patient, the study and the PACS', () => {
   const facts = deliveryFacts(makeReceiptDelivery(1));
-  expect(valueOf(facts, 'Patient')).toBe('Müller, Änne · ID M-1 · born 1970-05-06 · female');
-  expect(valueOf(facts, 'Study')).toBe('Head without contrast · CT · 2026-03-03');
-  expect(valueOf(facts, 'Delivered to')).toBe('Radiology archive (default)');
+  expect(factOf(facts, 'Patient')).toBe('Müller, Änne · ID M-1 · born 1970-05-06 · female');
+  expect(factOf(facts, 'Study')).toBe('Head without contrast · CT · 2026-03-03');
+  expect(factOf(facts, 'Delivered to')).toBe('Radiology archive (default)');
   const nobody = { name: null, id: null, birthDate: null, sex: null };
-  expect(valueOf(deliveryFacts(makeReceiptDelivery(1, { patient: nobody })), 'Patient')).toBe('no name');
-  expect(valueOf(deliveryFacts(makeReceiptDelivery(1, { isResend: true })), 'Delivered')).toMatch(
+  expect(factOf(deliveryFacts(makeReceiptDelivery(1, { patient: nobody })), 'Patient')).toBe('no name');
+  expect(factOf(deliveryFacts(makeReceiptDelivery(1, { isResend: true })), 'Delivered')).toMatch(
     /sent again/,
   );
 });
@@ -58,7 +58,7 @@ it.each([
   [[{ ...listed, remark: 'PACS_REWRITES' }, {}], /There is a remark on 1 image: see the list\.$/],
 ])('claims no more than was verified: %o', (instances, words) => {
   const made = instances.map((more, index) => makeReceiptInstance(index, more));
-  expect(valueOf(deliveryFacts(makeReceiptDelivery(made)), 'Confirmed')).toMatch(words);
+  expect(factOf(deliveryFacts(makeReceiptDelivery(made)), 'Confirmed')).toMatch(words);
 });
 
 it('says of each image how it was confirmed, in words where there are any', () => {
