@@ -45,7 +45,9 @@ function definition(receipt: Receipt, jws: string, mostRows: number): PdfDefinit
     ...receipt.deliveries.flatMap((delivery) => [rule(), factTable(deliveryFacts(delivery), page)]),
   ];
   const lists = imageLists(receipt.deliveries, page, mostRows);
-  const notes = [leftOut(receipt), page.isWhole ? '' : NOT_WHOLE].filter((note) => note !== '');
+  const notes = [{ text: leftOut(receipt) }, { text: page.isWhole ? '' : NOT_WHOLE, italics: true }].filter(
+    ({ text }) => text !== '',
+  );
   const creationDate = new Date(receipt.issuedAt);
   return {
     pageSize: 'A4',
@@ -54,7 +56,7 @@ function definition(receipt: Receipt, jws: string, mostRows: number): PdfDefinit
     content: [
       { text: 'Delivery receipt', style: 'title' },
       { text: headline(receipt), style: 'headline' },
-      ...notes.map((text): PdfContent => ({ text, color: '#8a4b00', margin: [0, 0, 0, 10] })),
+      ...notes.map((note): PdfContent => ({ ...note, color: '#8a4b00', margin: [0, 0, 0, 10] })),
       ...summary,
       rule(),
       { text: 'How to check this receipt', bold: true, margin: [0, 0, 0, 3] },
