@@ -7,7 +7,7 @@ import { findBrokenAuditLink, SYSTEM_ACTOR } from '@relaypacs/core/db/audit-even
 import { claim, holdsClaim, releaseClaim } from '@relaypacs/core/db/claims.js';
 import { type Database, openDatabase } from '@relaypacs/core/db/database.js';
 import { releaseLeases, renewLeases, takeLease } from '@relaypacs/core/db/file-leases.js';
-import { listSegments } from '@relaypacs/core/db/file-segments.js';
+import { findFilePlaces } from '@relaypacs/core/db/file-segments.js';
 import { newId } from '@relaypacs/core/db/ids.js';
 import { insertUploadFile } from '@relaypacs/core/db/new-upload-files.js';
 import { createTransact, type Transact } from '@relaypacs/core/db/unit-of-work.js';
@@ -167,7 +167,7 @@ describe('files from before their segments were recorded', () => {
       expect((await read(received)).equals(content)).toBe(true);
       expect(await read(empty)).toHaveLength(0);
       await expect(read(removed)).rejects.toThrow(ObjectMissing);
-      expect(await listSegments(migrated, removed)).toEqual([]);
+      expect((await findFilePlaces(migrated, [removed])).get(removed)?.segments).toEqual([]);
       // Its client is told to begin again.
       expect(await findUploadFile(migrated, underWay)).toMatchObject({ bytesReceived: 0 });
       expect(await read(underWay)).toHaveLength(0);

@@ -105,6 +105,22 @@ it('reads nothing more of an upload once it has given it back', async () => {
   expect(done).toEqual(fileIds.slice(1, 2));
 });
 
+it('asks the database no more often for many files than for few', async () => {
+  const [few, many] = [await addReceived(2), await addReceived(40)];
+  let statements = 0;
+  const count = () => {
+    statements += 1;
+  };
+  fixture.db.on('query', count);
+  await takeInUpload(deps(), few.uploadId);
+  const forFew = statements;
+  statements = 0;
+  await takeInUpload(deps(), many.uploadId);
+  fixture.db.off('query', count);
+  expect(await fixture.upload(many.uploadId)).toMatchObject({ status: 'delivering' });
+  expect(statements).toBe(forFew);
+});
+
 it('ends with words for people when its workers die over an upload time after time', async () => {
   const { uploadId } = await addReceived(1);
   await fixture.db('uploads').where({ id: uploadId }).update({ status: 'processing', attempts: 20 });

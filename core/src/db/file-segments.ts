@@ -5,11 +5,6 @@ interface SegmentRow extends Segment {
   fileId: string;
 }
 
-/** Where the acknowledged bytes of a file lie, in order. */
-export async function listSegments(db: Queryable, fileId: string): Promise<Segment[]> {
-  return db<SegmentRow>('fileSegments').where({ fileId }).orderBy('start').select('start', 'key');
-}
-
 /** The acknowledged bytes of a file: how many, and where they lie, in order. */
 export interface FilePlace {
   bytesReceived: number;
