@@ -6,8 +6,6 @@ import type { UnderWay } from './delivery-run.js';
 
 /** How often the database is asked for what nobody rang the bell for: a wait that is over, a killed worker's study. */
 const POLL_MS = 1000;
-/** How often a delivery asks whether a more urgent study waits. */
-const LOOK_EVERY_MS = 250;
 
 /**
  * Delivers studies, `slots` at once, in the order the database gives. Jobs of the queue only wake it: losing one costs
@@ -80,12 +78,9 @@ export class DeliveryDispatcher {
   /** What one delivery asks; its requests that ask at the same moment get the same answer. */
   private roomMaker(): DeliveryDeps['makesRoom'] {
     let looking: Promise<boolean> | undefined;
-    let lookedAt = 0;
     return async (underWay) => {
-      if (!looking && performance.now() - lookedAt < LOOK_EVERY_MS) return false;
       looking ??= this.makesRoom(underWay).finally(() => {
         looking = undefined;
-        lookedAt = performance.now();
       });
       return looking;
     };
