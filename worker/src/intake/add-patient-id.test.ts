@@ -110,6 +110,7 @@ describe("the announced patient's studies", () => {
 
   it('are those that name that patient where others came along', () => {
     expect(names(upload(), named('Doe^Jane'), named(), named('Roe^Richard'))).toEqual(['Doe^Jane']);
+    expect(names(upload(), named(), named('Roe^Richard'))).toEqual([]);
     expect(names(upload({ patientName: 'Unknown' }), named('Doe^Jane'), named('Roe^Richard'))).toEqual([]);
   });
 });
