@@ -110,6 +110,7 @@ export class DeliveryRecord {
     for (const instance of instances) {
       instance.status = status;
       instance.verification = verification;
+      if (status === 'stored' || status === 'warning') instance.storedAt = new Date();
       if (status !== 'verified' || problem !== null) instance.problem = problem;
     }
   }
@@ -137,6 +138,11 @@ export class DeliveryRecord {
     const seconds = Math.max(isSuspect ? backoffSeconds(this.study.attempts) : 0, leastSeconds);
     await this.giveBack({ waitingFor: 'pacs', problem }, seconds);
     return seconds;
+  }
+
+  /** Gives the study back for `seconds`, after which the PACS may show what it stored. */
+  async awaitIndex(seconds: number): Promise<void> {
+    await this.giveBack({}, seconds);
   }
 
   /** Gives the study back for another worker to go on with at once. */
