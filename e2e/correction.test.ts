@@ -316,7 +316,7 @@ describe('a picture', () => {
   it('stays on record with what was sent again of it, and is part again when the correction is taken back', async () => {
     await strict.putFaults({ kind: 'partialFailure', on: 'stow', reason: 43264, every: 2, times: 2 });
     const [image] = makeImages(WITHOUT_ID);
-    const given = { patientName: 'Wong^Name', modality: 'XC', patientId: null };
+    const given = { patientName: 'Wong^Name', modality: 'XC' };
     const id = await jane.send([makeJpeg(34), image!.bytes], given);
     const failed = await outcome(id);
     const there = failed.studies.find(({ status }) => status === 'delivered');
