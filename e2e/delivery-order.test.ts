@@ -224,3 +224,59 @@ it('puts a large routine study off for a STAT one after one request, and sends n
     await pacs.close();
   }
 });
+
+it.each([
+  ['it is compared with what was sent', false],
+  ['what was there before is compared', true],
+])(
+  'puts a large routine study off for a STAT one while %s, and compares nothing twice',
+  async (_, isHeld) => {
+    const pacs = await FaultyPacs.start();
+    const made = makeStudy(60);
+    if (isHeld) {
+      for (const { sopInstanceUid, bytes } of made.objects)
+        pacs.hold({ sopInstanceUid, bytes: Buffer.from(bytes) });
+    }
+    const routine = await fixture.addUpload(made);
+    const ofRoutine = new Set(routine.objects.map(({ sopInstanceUid }) => sopInstanceUid));
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let began = () => {};
+    const comparing = new Promise<void>((resolve) => {
+      began = resolve;
+    });
+    let isComparing = false;
+    const events: string[] = [];
+    pacs.fault = async ({ kind, request, nth }) => {
+      const uid = request.url?.split('/').at(-1) ?? '';
+      if (kind === 'retrieve' && ofRoutine.has(uid)) events.push(uid);
+      if (kind === 'stow' && isComparing) events.push('stat');
+      if (kind !== 'retrieve' || nth > 4) return false;
+      isComparing = true;
+      began();
+      await released;
+      return false;
+    };
+    const deps = fixture.deps({ url: pacs.url, verification: { level: 'bytes', share: 1 } });
+    const deliveries = new DeliveryDispatcher(deps, 1);
+    try {
+      await comparing;
+      const stat = await fixture.addUpload(makeStudy(1), 'stat');
+      release();
+      while ((await fixture.upload(routine.uploadId)).status === 'delivering') await sleep(20);
+      // The retrievals under way were let finish, and no further one begun; each lane may have got hold of one more.
+      expect(events.indexOf('stat')).toBeGreaterThan(0);
+      expect(events.indexOf('stat')).toBeLessThanOrEqual(8);
+      expect(events.filter((uid) => uid !== 'stat').length).toBe(60);
+      expect(await fixture.upload(stat.uploadId)).toMatchObject({ status: 'delivered' });
+      const verified = await fixture.instances(routine.studyId);
+      expect(verified.filter(({ verification }) => verification === 'bytes')).toHaveLength(60);
+    } finally {
+      release();
+      await deliveries.close();
+      await pacs.close();
+    }
+  },
+);

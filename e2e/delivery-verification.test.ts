@@ -7,8 +7,8 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { TestSandbox } from '../sandbox/src/testing/sandbox-client.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { knexConfig, migrate } from '../scripts/migrate.js';
-import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
-import { FaultyPacs } from './support/faulty-pacs.js';
+import { DeliveryFixture, makeStudy, type TestObject, type TestStudy } from './support/delivery-fixture.js';
+import { type Exchange, type Fault, FaultyPacs } from './support/faulty-pacs.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { RecordingProxy } from './support/recording-proxy.js';
 import { tally } from './support/stow-recorder.js';
@@ -150,19 +150,18 @@ it('counts the data set alone: a PACS that writes only the file meta information
   }
 });
 
-it('does not claim to have compared what the PACS rewrites or does not hand out, and says so', async () => {
+it('does not claim to have compared what the PACS rewrites or stores in another way, and says so', async () => {
   await withFaultyPacs(async (pacs) => {
     const study = await fixture.addUpload(makeStudy(4));
-    const [renamed, , , withheld] = study.objects;
+    const [renamed, , , recoded] = study.objects;
     const coerced: DicomOptions = { patientName: 'Corrected^Name', meta: { sopClassUid: '1.2.3' } };
-    pacs.handOut = (bytes) =>
-      bytes.includes(renamed!.sopInstanceUid)
-        ? buildDicom({ ...coerced, ...study, sopInstanceUid: renamed!.sopInstanceUid, instanceNumber: 1 })
-        : bytes;
-    pacs.fault = ({ kind, request, response }) => {
-      if (kind !== 'retrieve' || !request.url?.endsWith(withheld!.sopInstanceUid)) return false;
-      response.writeHead(406).end();
-      return true;
+    const implicit: DicomOptions = { transferSyntaxUid: '1.2.840.10008.1.2' };
+    pacs.handOut = (bytes) => {
+      const written = (object: TestObject, options: DicomOptions) =>
+        buildDicom({ ...options, ...study, sopInstanceUid: object.sopInstanceUid });
+      if (bytes.includes(renamed!.sopInstanceUid))
+        return written(renamed!, { ...coerced, instanceNumber: 1 });
+      return bytes.includes(recoded!.sopInstanceUid) ? written(recoded!, implicit) : bytes;
     };
     const upload = await fixture.deliverAll(fixture.deps({ url: pacs.url, verification: byBytes() }), study);
     expect(upload).toMatchObject({ status: 'delivered' });
@@ -171,6 +170,176 @@ it('does not claim to have compared what the PACS rewrites or does not hand out,
       'uids PACS_REWRITES': 1,
       'uids PACS_NOT_COMPARABLE': 1,
     });
+  });
+});
+
+/** Answers in place of the PACS when this instance is retrieved. */
+const whenRetrieved =
+  (uid: string, answer: (exchange: Exchange) => void): Fault =>
+  (exchange) => {
+    if (exchange.kind !== 'retrieve' || !exchange.request.url?.endsWith(uid)) return false;
+    answer(exchange);
+    return true;
+  };
+
+const status =
+  (code: number) =>
+  ({ response }: Exchange) => {
+    response.writeHead(code).end();
+  };
+
+it.each<[string, (exchange: Exchange) => void]>([
+  ['404', status(404)],
+  ['410', status(410)],
+  ['500', status(500)],
+  [
+    'an answer that ends in the middle',
+    ({ response }) => {
+      response.writeHead(200, { 'Content-Type': 'multipart/related; boundary=b' });
+      response.end('--b\r\n\r\nDICM');
+    },
+  ],
+])('fails loudly when the PACS lists an image and does not hand it out: %s', async (_, answer) => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(3));
+    const [withheld = ''] = uidsOf(study);
+    let asked = 0;
+    pacs.fault = whenRetrieved(withheld, (exchange) => {
+      asked += 1;
+      answer(exchange);
+    });
+    const deps = fixture.deps({ url: pacs.url, verification: byBytes() });
+    const failed = await fixture.deliverAll(deps, study);
+    expect(failed).toMatchObject({ status: 'failed', problem: { code: 'PACS_NOT_HANDED_OUT' } });
+    expect(failed.problem?.detail).toMatch(/lists the image, but does not hand it out.*press Retry/);
+    expect(await verifications(study)).toEqual({ bytes: 2, 'failed PACS_NOT_HANDED_OUT': 1 });
+    // It was given time.
+    expect(asked).toBe(4);
+
+    // Asked again, it is no more proven than before; and nothing is sent twice.
+    await fixture.retry(study);
+    expect(await fixture.deliverAll(deps, study)).toMatchObject({
+      problem: { code: 'PACS_NOT_HANDED_OUT' },
+    });
+    pacs.fault = () => false;
+    await fixture.retry(study);
+    expect(await fixture.deliverAll(deps, study)).toMatchObject({ status: 'delivered' });
+    expect(await verifications(study)).toEqual({ bytes: 3 });
+    expect(pacs.arrived).toHaveLength(3);
+  });
+});
+
+it('gives a PACS a moment to hand out what it lists', async () => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(3));
+    pacs.fault = ({ kind, nth, response }) => {
+      if (kind !== 'retrieve' || nth > 3) return false;
+      response.writeHead(404).end();
+      return true;
+    };
+    await fixture.deliverAll(fixture.deps({ url: pacs.url, verification: byBytes() }), study);
+    expect(await verifications(study)).toEqual({ bytes: 3 });
+  });
+});
+
+it.each([
+  ['an empty answer', () => new Uint8Array()],
+  ['a web page', () => Buffer.from('<!doctype html><title>Please sign in</title>')],
+  [
+    'half of an image whose file header was written anew',
+    (bytes: Buffer) => {
+      const half = Buffer.from(bytes.subarray(0, -4000));
+      half.write('1.2.3', half.indexOf(Buffer.from([2, 0, 0x12, 0])) + 8);
+      return half;
+    },
+  ],
+])('takes %s for something else than was sent', async (_, handOut) => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(2));
+    pacs.handOut = handOut;
+    const upload = await fixture.deliverAll(fixture.deps({ url: pacs.url, verification: byBytes() }), study);
+    expect(upload).toMatchObject({ status: 'failed', problem: { code: 'PACS_ALTERED' } });
+    expect(await verifications(study)).toEqual({ 'failed PACS_ALTERED': 2 });
+  });
+});
+
+it.each([
+  [401, 'PACS_ACCESS_DENIED'],
+  [403, 'PACS_ACCESS_DENIED'],
+  [406, 'PACS_MISCONFIGURED'],
+])('waits for somebody to put right that nothing may be retrieved (%i)', async (code, problem) => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(2));
+    pacs.fault = whenRetrieved('', status(code));
+    const deps = fixture.deps({ url: pacs.url, verification: byBytes() });
+    await fixture.deliverOnce(deps);
+    expect(await fixture.study(study.studyId)).toMatchObject({
+      status: 'delivering',
+      waitingFor: 'pacs',
+      problem: { code: problem },
+    });
+    pacs.fault = () => false;
+    expect(await fixture.deliverAll(deps, study)).toMatchObject({ status: 'delivered' });
+    expect(await verifications(study)).toEqual({ bytes: 2 });
+  });
+});
+
+it('takes what was there before and is not handed out for held, as ever, but no damaged one', async () => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(3));
+    const [withheld, refused, damaged] = study.objects;
+    for (const { sopInstanceUid, bytes } of study.objects) {
+      pacs.hold({ sopInstanceUid, bytes: Buffer.from(bytes) });
+    }
+    pacs.objects.set(damaged!.sopInstanceUid, Buffer.from(damaged!.bytes.subarray(0, -100)));
+    pacs.fault = ({ kind, request, response }) => {
+      const code = request.url?.endsWith(withheld!.sopInstanceUid) ? 404 : 403;
+      if (kind !== 'retrieve' || request.url?.endsWith(damaged!.sopInstanceUid)) return false;
+      response.writeHead(code).end();
+      return true;
+    };
+    expect(refused).toBeDefined();
+    await fixture.deliverAll(fixture.deps({ url: pacs.url, verification: byBytes() }), study);
+    expect(await verifications(study)).toEqual({ 'uids HELD_NOT_COMPARED': 2, 'failed CONFLICT': 1 });
+    expect(pacs.arrived).toEqual([]);
+  });
+});
+
+it('waits for an archive that indexes later, and sends it nothing twice', async () => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(5));
+    let indexedAt = Number.POSITIVE_INFINITY;
+    pacs.fault = ({ kind, response }) => {
+      if (kind === 'stow') indexedAt = Math.min(indexedAt, Date.now() + 1200);
+      if (kind !== 'query' || Date.now() > indexedAt) return false;
+      response.writeHead(204).end();
+      return true;
+    };
+    const deps = fixture.deps({ url: pacs.url }, { indexPatienceMs: 6000 });
+    await fixture.deliverOnce(deps);
+    const putOff = await fixture.study(study.studyId);
+    expect(putOff).toMatchObject({ status: 'delivering', waitingFor: null, problem: null, claimedBy: null });
+    expect(putOff.nextAttemptAt!.getTime()).toBeGreaterThan(Date.now() + 300);
+    expect(await fixture.deliverAll(deps, study)).toMatchObject({ status: 'delivered' });
+    expect(await verifications(study)).toEqual({ uids: 5 });
+    expect(pacs.arrived).toHaveLength(5);
+  });
+});
+
+it('sends again only when the patience with the index is over, and then gives up', async () => {
+  await withFaultyPacs(async (pacs) => {
+    const study = await fixture.addUpload(makeStudy(1));
+    const sentAt: number[] = [];
+    pacs.fault = ({ kind, response }) => {
+      if (kind === 'stow') sentAt.push(Date.now());
+      if (kind === 'query') response.writeHead(204).end();
+      return kind === 'query';
+    };
+    const deps = fixture.deps({ url: pacs.url }, { indexPatienceMs: 1500 });
+    expect(await fixture.deliverAll(deps, study)).toMatchObject({ problem: { code: 'PACS_NOT_CONFIRMED' } });
+    expect(sentAt).toHaveLength(3);
+    expect(sentAt[1]! - sentAt[0]!).toBeGreaterThan(1400);
+    expect(sentAt[2]! - sentAt[1]!).toBeLessThan(1400);
   });
 });
 

@@ -122,6 +122,7 @@ export class DeliveryFixture {
       stopping: this.stopping.signal,
       makesRoom: async () => false,
       patienceSeconds: [0.02, 0.05, 0.1],
+      indexPatienceMs: 0,
       ...more,
     };
   }

@@ -165,13 +165,16 @@ export async function recordSends(db: Queryable, ids: readonly string[]): Promis
 }
 
 /**
- * Records that the PACS broke off on a request with only this instance. It counts against the instance only if the
+ * Records that the PACS broke off on a request with only this instance. It counts against the instance only if that
  * PACS took others, of whatever study, since the last time; one that was never sent was merely found there.
  *
  * @returns how often it counted
  */
 export async function recordLoneBreak(db: Queryable, id: string): Promise<number> {
+  const target = db('studies').where('studies.id', db.ref('instances.studyId')).select('target');
   const others = db('instances as other')
+    .join('studies as theirs', 'theirs.id', 'other.studyId')
+    .where('theirs.target', target)
     .whereNot('other.id', id)
     .where('other.sends', '>', 0)
     .whereRaw('other.stored_at > instances.broke_at')

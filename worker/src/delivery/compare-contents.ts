@@ -11,7 +11,7 @@ export const COMPARED_AT_ONCE = 4;
  *
  * @param seriesInHand - the series the PACS lists it in, where it says
  * @returns `damaged`: the bytes kept here are gone or not the ones that were accepted
- * @throws PacsUnavailable
+ * @throws NotHandedOut, or PacsUnavailable
  */
 export async function compareContents(
   { record, pacs, reader, signal }: DeliveryRun,
@@ -25,7 +25,6 @@ export async function compareContents(
     digestObject,
     signal,
   );
-  if (!theirs) return 'incomparable';
   if (theirs.file.equals(instance.sha256)) return 'same';
   try {
     const ours = await digestObject(reader.read(instance));

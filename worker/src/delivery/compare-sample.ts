@@ -3,12 +3,15 @@ import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { inParallel } from '../in-parallel.js';
 import { COMPARED_AT_ONCE, compareContents } from './compare-contents.js';
-import { checkpoint, type DeliveryRun } from './delivery-run.js';
+import { type DeliveryRun, looks, turnstile } from './delivery-run.js';
 import type { HeldInstances } from './dicomweb-client.js';
-import { ALTERED, HEADER_REWRITTEN, NOT_COMPARABLE, NOT_COMPARED } from './pacs-problems.js';
+import { NotHandedOut } from './not-handed-out.js';
+import { ALTERED, HEADER_REWRITTEN, NOT_COMPARABLE, NOT_COMPARED, NOT_HANDED_OUT } from './pacs-problems.js';
 
 /** What says of an instance that comparing it has been tried, and ended without a proof. */
-const TRIED = [NOT_COMPARED, NOT_COMPARABLE, HEADER_REWRITTEN, ALTERED].map(({ code }) => code);
+const TRIED = [NOT_COMPARED, NOT_COMPARABLE, HEADER_REWRITTEN, ALTERED, NOT_HANDED_OUT].map(
+  ({ code }) => code,
+);
 
 /**
  * Draws the instances whose contents are compared, so that a PACS cannot foresee them. What was compared before, in an
@@ -36,9 +39,10 @@ export function chooseSample(
 const wasTried = ({ problem }: InstanceRow) => problem !== null && TRIED.includes(problem.code);
 
 /**
- * Settles instances that the PACS lists: those of the sample by their contents, the others by that alone.
+ * Settles instances that the PACS lists: those of the sample by their contents, the others by that alone. What it does
+ * not hand out is asked for again: some archives list what they can hand out only a while later.
  *
- * @throws PacsUnavailable; what was settled by then stays settled
+ * @throws PacsUnavailable, also when the PACS lets nobody retrieve; MakingRoom. What was settled by then stays settled
  */
 export async function verifyFound(
   run: DeliveryRun,
@@ -48,22 +52,40 @@ export async function verifyFound(
 ): Promise<void> {
   const unsampled = found.filter((instance) => !sample.has(instance));
   await run.record.outcome(unsampled, 'verified', null, 'uids');
-  const sampled = found.filter((instance) => sample.has(instance));
-  await inParallel(sampled, COMPARED_AT_ONCE, (instance) =>
-    verifyByContents(run, instance, held.get(instance.sopInstanceUid)),
-  );
+  let left = found.filter((instance) => sample.has(instance));
+  for await (const _ of looks(run)) {
+    const withheld: InstanceRow[] = [];
+    await inParallel(left, COMPARED_AT_ONCE, async (instance) => {
+      const isSettled = await verifyByContents(run, instance, held.get(instance.sopInstanceUid));
+      if (!isSettled) withheld.push(instance);
+    });
+    left = withheld;
+    if (left.length === 0) return;
+  }
+  run.logger.error('The PACS does not hand out what it lists', { instanceIds: left.map(({ id }) => id) });
+  await run.record.outcome(left, 'failed', NOT_HANDED_OUT);
 }
 
+/** @returns false when the PACS does not hand it out: nothing is known of it */
 async function verifyByContents(
   run: DeliveryRun,
   instance: InstanceRow,
   seriesInHand: string | undefined,
-): Promise<void> {
-  checkpoint(run);
-  const comparison = await compareContents(run, instance, seriesInHand);
+): Promise<boolean> {
+  await turnstile(run);
+  const comparison = await compareContents(run, instance, seriesInHand).catch((error: unknown) => {
+    if (!(error instanceof NotHandedOut)) throw error;
+    if (error.refusal) throw error.refusal;
+    run.logger.warn('The PACS did not hand out an instance', {
+      instanceId: instance.id,
+      reason: error.message,
+    });
+    return undefined;
+  });
+  if (comparison === undefined) return false;
   if (comparison === 'same') {
     await run.record.outcome([instance], 'verified', null, 'bytes');
-    return;
+    return true;
   }
   const level = comparison === 'different' || comparison === 'damaged' ? 'error' : 'info';
   run.logger.log(level, 'The contents in the PACS could not be confirmed', {
@@ -72,9 +94,10 @@ async function verifyByContents(
   });
   if (comparison === 'different') {
     await run.record.outcome([instance], 'failed', ALTERED);
-    return;
+    return true;
   }
   // What the PACS itself said of it when it stored it tells more.
   const remark: UploadProblem = comparison === 'rewritten' ? HEADER_REWRITTEN : NOT_COMPARABLE;
   await run.record.outcome([instance], 'verified', instance.problem ?? remark, 'uids');
+  return true;
 }

@@ -8,7 +8,14 @@ import { type Circuits, reasonOf } from './circuits.js';
 import { chooseSample, verifyFound } from './compare-sample.js';
 import type { DeliveryMetrics, DeliveryOutcome } from './delivery-metrics.js';
 import { type DeliveryRecord, openDelivery } from './delivery-record.js';
-import { type DeliveryRun, MakingRoom, requestSignal, Stopping, type UnderWay } from './delivery-run.js';
+import {
+  AwaitingIndex,
+  type DeliveryRun,
+  MakingRoom,
+  requestSignal,
+  Stopping,
+  type UnderWay,
+} from './delivery-run.js';
 import { DicomwebClient } from './dicomweb-client.js';
 import { InstanceReader } from './instance-reader.js';
 import type { PacsAccesses } from './pacs-access.js';
@@ -20,6 +27,10 @@ import { sendInstances } from './send-instances.js';
 /** How often what the PACS said it stored and does not show is sent. */
 const ROUNDS = 3;
 const PATIENCE_SECONDS = [0.3, 1, 2, 4];
+/** Archives under load index minutes after they answered: what is sent again too early they get twice. */
+const INDEX_PATIENCE_MS = 120_000;
+/** The first time a study is put off for that, as a share of the whole; later ones are longer. */
+const FIRST_PUT_OFF = 1 / 12;
 
 export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
   config: Pick<Config, 'pacs'>;
@@ -33,6 +44,8 @@ export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files'
   makesRoom(underWay: UnderWay): Promise<boolean>;
   /** Seconds before each further look for what the PACS said it stored. */
   patienceSeconds?: readonly number[];
+  /** For how long what the PACS said it stored is not sent again though it does not show it; milliseconds. */
+  indexPatienceMs?: number;
 }
 
 /**
@@ -87,10 +100,12 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<Deli
 }
 
 async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: PacsTarget): Promise<void> {
-  const { circuits, pacsAccesses, files, logger, stopping, patienceSeconds = PATIENCE_SECONDS } = deps;
+  const { circuits, pacsAccesses, files, logger, stopping } = deps;
+  const { patienceSeconds = PATIENCE_SECONDS, indexPatienceMs = INDEX_PATIENCE_MS } = deps;
   const pacs = new DicomwebClient(target, pacsAccesses.of(target));
   const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
+  const watch = circuits.underWay.begin(target.key);
   const run: DeliveryRun = {
     record,
     pacs,
@@ -98,15 +113,18 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
     logger,
     verification: target.verification,
     stopping,
-    signal,
+    signal: AbortSignal.any([signal, watch.signal]),
     patienceSeconds,
+    indexPatienceMs,
     makesRoom: () => deps.makesRoom({ serviceLevel: record.serviceLevel, target: target.key }),
     pacsWorked: () => circuits.worked(target),
+    progressed: () => watch.progressed(),
   };
   try {
     await bringIntoPacs(run);
   } finally {
     done();
+    watch.done();
     pacs.close();
     await reader.close();
   }
@@ -132,8 +150,24 @@ async function bringIntoPacs(run: DeliveryRun): Promise<void> {
       await record.outcome(missing, 'failed', NOT_CONFIRMED);
       return;
     }
+    if (round === 1) awaitIndex(run, missing);
     await record.outcome(missing, 'pending');
   }
+}
+
+/**
+ * Gives the PACS time to show what it said it stored. How much it has had, the rows tell: it survives whatever happens
+ * to the worker. What is sent again has had all of it, and is waited for no longer than is usual.
+ *
+ * @throws AwaitingIndex unless it has had enough since it stored the last of them
+ */
+function awaitIndex({ indexPatienceMs }: DeliveryRun, missing: readonly InstanceRow[]): void {
+  const storedAt = Math.max(...missing.map((instance) => instance.storedAt?.getTime() ?? 0));
+  const sinceMs = Date.now() - storedAt;
+  if (sinceMs >= indexPatienceMs) return;
+  // As long again as it has taken already: the waits double.
+  const waitMs = Math.max(sinceMs, indexPatienceMs * FIRST_PUT_OFF);
+  throw new AwaitingIndex(Math.min(waitMs, indexPatienceMs - sinceMs) / 1000);
 }
 
 async function verify(run: DeliveryRun, stored: readonly InstanceRow[]): Promise<readonly InstanceRow[]> {
@@ -162,12 +196,20 @@ async function interrupted(
     logger.info('Delivery put off for a more urgent study');
     return 'preempted';
   }
+  if (error instanceof AwaitingIndex) {
+    // It took and answers everything: whoever waits for it may go on.
+    if (target) await circuits.worked(target);
+    await record.awaitIndex(error.seconds);
+    logger.info('Delivery put off until the PACS shows what it stored', { seconds: error.seconds });
+    return 'awaiting_index';
+  }
   if (error instanceof PacsUnavailable) {
     const problem = waitingProblem(error.kind) ?? null;
     // First the PACS, so that nobody takes the study up before a probe has found it working.
     if (target) await circuits.trip(target, error);
+    const leastSeconds = Math.max(error.settleSeconds, error.retryAfterSeconds ?? 0);
     // Where the PACS broke down over this study, others have their turn before it is tried again.
-    const seconds = await record.awaitPacs(problem, error.brokeDown, error.settleSeconds);
+    const seconds = await record.awaitPacs(problem, error.brokeDown, leastSeconds);
     const reason = target ? reasonOf(target, error) : error.message;
     const wait = { target: record.study.target, kind: error.kind, reason, seconds };
     if (problem) logger.error('Delivery waits for somebody to put the PACS right', wait);

@@ -1,12 +1,16 @@
 import type { CircuitState } from '@relaypacs/core/domain/circuit.js';
 import type { Metrics } from '@relaypacs/core/observability/metrics.js';
 
-/** How one run at a study ended; `preempted`: it made room for a more urgent one. */
+/**
+ * How one run at a study ended; `preempted`: it made room for a more urgent one; `awaiting_index`: the PACS does not show
+ * yet what it stored.
+ */
 export type DeliveryOutcome =
   | 'delivered'
   | 'failed'
   | 'waiting'
   | 'preempted'
+  | 'awaiting_index'
   | 'handed_back'
   | 'interrupted';
 

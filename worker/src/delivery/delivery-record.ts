@@ -37,8 +37,6 @@ import type { RowClaim } from '../row-claim.js';
 import { mayRun, problemOfStudy, recordResendEnded } from './study-outcome.js';
 import { uploadProblem } from './study-problems.js';
 
-/** A job this much too early is run anyway: clocks of two machines differ. */
-const EARLY_MS = 1000;
 const PROGRESS_EVERY_MS = 1000;
 
 /** The database's side of one delivery run: every write of it, each guarded by the claim. */
@@ -112,6 +110,7 @@ export class DeliveryRecord {
     for (const instance of instances) {
       instance.status = status;
       instance.verification = verification;
+      if (status === 'stored' || status === 'warning') instance.storedAt = new Date();
       if (status !== 'verified' || problem !== null) instance.problem = problem;
     }
   }
@@ -139,6 +138,11 @@ export class DeliveryRecord {
     const seconds = Math.max(isSuspect ? backoffSeconds(this.study.attempts) : 0, leastSeconds);
     await this.giveBack({ waitingFor: 'pacs', problem }, seconds);
     return seconds;
+  }
+
+  /** Gives the study back for `seconds`, after which the PACS may show what it stored. */
+  async awaitIndex(seconds: number): Promise<void> {
+    await this.giveBack({}, seconds);
   }
 
   /** Gives the study back for another worker to go on with at once. */
@@ -197,7 +201,7 @@ export class DeliveryRecord {
 /**
  * Notes that the delivery of a claimed study is under way.
  *
- * @returns undefined when there is nothing to do now, the claim being given back: settled, or not due
+ * @returns undefined when there is nothing to do now, the claim being given back: it is settled
  */
 export async function openDelivery(claim: RowClaim): Promise<DeliveryRecord | undefined> {
   let record: DeliveryRecord | undefined;
@@ -214,8 +218,7 @@ async function openUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<Delive
   const before = await findStudy(trx, claim.id);
   const upload = before && (await findUpload(trx, before.uploadId));
   const open = before?.status === 'pending' || before?.status === 'delivering';
-  const due = !before?.nextAttemptAt || before.nextAttemptAt.getTime() <= Date.now() + EARLY_MS;
-  if (!before || !open || !upload || !mayRun(before, upload) || !due) {
+  if (!before || !open || !upload || !mayRun(before, upload)) {
     await releaseClaim(trx, 'studies', claim.id, claim.holder);
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PacsTarget } from '@relaypacs/core/config-targets.js';
 import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
@@ -21,6 +22,18 @@ export class MakingRoom extends Error {
   }
 }
 
+/** The PACS does not show yet what it said it stored: the study is handed back until it may have. */
+export class AwaitingIndex extends Error {
+  readonly seconds: number;
+
+  /** @param seconds - before it is asked again */
+  constructor(seconds: number) {
+    super('The PACS does not show yet what it stored');
+    this.name = 'AwaitingIndex';
+    this.seconds = seconds;
+  }
+}
+
 /** What is under way, for whoever decides whether it has to make room. */
 export interface UnderWay {
   serviceLevel: ServiceLevel;
@@ -38,26 +51,40 @@ export interface DeliveryRun {
   readonly verification: PacsTarget['verification'];
   /** Seconds to wait before each further look for what the PACS has just said it stored. */
   readonly patienceSeconds: readonly number[];
+  /** For how long what the PACS said it stored is not sent again though it does not show it; milliseconds. */
+  readonly indexPatienceMs: number;
   /** The worker is to stop: requests under way are let finish, no further one begins. */
   readonly stopping: AbortSignal;
   /** Ends requests under way. */
   readonly signal: AbortSignal;
   /** True when this delivery is to be put off for a more urgent one. */
   makesRoom(): Promise<boolean>;
+  /** To be called when the PACS has answered. */
+  progressed(): void;
   /** To be called when the PACS has answered a request for storage. */
   pacsWorked(): Promise<void>;
 }
 
 /** To be called between requests. @throws Stopping or ClaimLost */
-export function checkpoint({ signal, stopping }: DeliveryRun): void {
+export function checkpoint({ signal, stopping, progressed }: DeliveryRun): void {
+  progressed();
   signal.throwIfAborted();
   if (stopping.aborted) throw new Stopping();
 }
 
-/** To be called before something is sent. @throws MakingRoom, and what {@link checkpoint} does */
+/** To be called before something is sent or retrieved. @throws MakingRoom, and what {@link checkpoint} does */
 export async function turnstile(run: DeliveryRun): Promise<void> {
   checkpoint(run);
   if (await run.makesRoom()) throw new MakingRoom();
+}
+
+/** Looks at the PACS, one after another: at once, and after each wait that is patience. @throws what {@link checkpoint} does */
+export async function* looks(run: DeliveryRun): AsyncGenerator<void> {
+  for (const seconds of [0, ...run.patienceSeconds]) {
+    checkpoint(run);
+    if (seconds > 0) await sleep(seconds * 1000);
+    yield;
+  }
 }
 
 /** How long requests under way may go on when the worker stops: less than the process itself is given. */

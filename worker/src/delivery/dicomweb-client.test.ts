@@ -362,9 +362,19 @@ it('hands out a retrieved instance as it streams', async () => {
   expect(digest).toEqual(createHash('sha256').update(object).digest());
 });
 
+it.each([401, 403, 406])('tells a refusal of whoever asks from one of the instance (%i)', async (status) => {
+  const { url } = await pacs((_, response) => response.writeHead(status).end());
+  const retrieval = clientOf(url).retrieveInstance('1.2', '1.3', '1.4', sha256, never);
+  await expect(retrieval).rejects.toMatchObject({
+    name: 'NotHandedOut',
+    refusal: { kind: status === 406 ? 'misconfigured' : 'denied', status },
+  });
+});
+
 it('says that an instance cannot be had, and that a broken transfer is no instance', async () => {
   const { url } = await pacs((request, response) => {
-    if (request.url?.endsWith('/1.5')) return response.writeHead(404).end('{}');
+    const status = /404|410|500|501$/.exec(request.url ?? '')?.[0];
+    if (status) return response.writeHead(Number(status)).end('{}');
     if (request.url?.endsWith('/1.6')) {
       response.setHeader('Content-Type', 'multipart/related; boundary=b');
       return response.end('--b\r\n\r\nonly the beginning');
@@ -374,8 +384,10 @@ it('says that an instance cannot be had, and that a broken transfer is no instan
     return setImmediate(() => request.socket.destroy());
   });
   const client = clientOf(url);
-  expect(await client.retrieveInstance('1.2', '1.3', '1.5', sha256, never)).toBeUndefined();
-  expect(await client.retrieveInstance('1.2', '1.3', '1.6', sha256, never)).toBeUndefined();
+  for (const uid of ['1.404', '1.410', '1.500', '1.501', '1.6']) {
+    const retrieval = client.retrieveInstance('1.2', '1.3', uid, sha256, never);
+    await expect(retrieval).rejects.toMatchObject({ name: 'NotHandedOut', refusal: undefined });
+  }
   expect(await failure(client.retrieveInstance('1.2', '1.3', '1.7', sha256, never))).toMatchObject({
     kind: 'unreachable',
   });

@@ -4,6 +4,7 @@ import { readText } from './answer-text.js';
 import { uidValue } from './dicom-json.js';
 import { type Exchange, exchange, openAgent, PACS, type Timeouts } from './http-exchange.js';
 import { boundaryOf, firstPart, MalformedMultipart, type StowPart, stowBody } from './multipart.js';
+import { NotHandedOut } from './not-handed-out.js';
 import type { PacsAccess } from './pacs-access.js';
 import { PacsUnavailable, retryAfterSeconds, unavailableKind } from './pacs-unavailable.js';
 
@@ -16,6 +17,8 @@ const PAGE = 500;
 const MOST_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Statuses that say nothing of the instance asked for: the PACS, or what stands before it, is busy or away. */
 const PASSING = [408, 429, 502, 503, 504];
+/** Statuses that refuse whoever asks, or how it is asked, whatever the instance. */
+const REFUSING = [401, 403, 406, 407];
 
 /** The answer to a STOW-RS request; its body is read by {@link readStowAnswer}, whatever the status. */
 export interface StowReply {
@@ -121,8 +124,7 @@ export class DicomwebClient {
    * Retrieves one instance by WADO-RS in the transfer syntax it is stored in.
    *
    * @param read - consumes the object's bytes as they stream in
-   * @returns undefined when the PACS does not hand it out
-   * @throws PacsUnavailable
+   * @throws NotHandedOut, or PacsUnavailable
    */
   async retrieveInstance<T>(
     studyInstanceUid: string,
@@ -130,7 +132,7 @@ export class DicomwebClient {
     sopInstanceUid: string,
     read: (bytes: AsyncIterable<Uint8Array>) => Promise<T>,
     signal: AbortSignal,
-  ): Promise<T | undefined> {
+  ): Promise<T> {
     const [study, series, instance] = [studyInstanceUid, seriesInstanceUid, sopInstanceUid].map(
       encodeURIComponent,
     );
@@ -140,14 +142,15 @@ export class DicomwebClient {
       const status = response.statusCode ?? 0;
       if (status !== 200) {
         await readText(response, MOST_ANSWER_BYTES);
-        if (PASSING.includes(status)) throw unavailable(response, 'WADO-RS');
-        return undefined;
+        const error = unavailable(response, 'WADO-RS');
+        if (PASSING.includes(status)) throw error;
+        throw new NotHandedOut(error.message, REFUSING.includes(status) ? error : undefined);
       }
       const boundary = boundaryOf(response.headers['content-type']);
       try {
         return await read(boundary === undefined ? response : firstPart(response, boundary));
       } catch (error) {
-        if (error instanceof MalformedMultipart) return undefined;
+        if (error instanceof MalformedMultipart) throw new NotHandedOut(error.message);
         throw error;
       }
     });

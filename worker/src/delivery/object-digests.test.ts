@@ -98,11 +98,64 @@ it('takes an image that lost its pixels for a different one', async () => {
   expect(await compared({}, { ...ANOTHER_WRITER, pixels: null })).toBe('different');
 });
 
-it('cannot compare where the pixels stand behind what cannot be walked over', async () => {
-  // Private contents of unknown VR and undefined length, as some archives write them.
-  const unwalkable = { tag: 0x00091010, vr: 'UN', value: { items: [], undefinedLength: true } } as const;
-  const theirs = { ...ANOTHER_WRITER, elements: [unwalkable], patientName: 'B' };
-  expect(await compared({}, theirs)).toBe('incomparable');
+it('finds the pixels behind private contents of unknown VR and undefined length', async () => {
+  const item = [{ tag: 0x00091011, vr: 'LO', value: 'private' }] as const;
+  const unknown = { tag: 0x00091010, vr: 'UN', value: { items: [item], undefinedLength: true } } as const;
+  // As some archives write them: in implicit VR inside.
+  const theirs = { ...ANOTHER_WRITER, elements: [unknown], patientName: 'B' };
+  expect(await compared({}, theirs)).toBe('rewritten');
+});
+
+async function comparedWith(ours: DicomOptions, theirs: Uint8Array): Promise<Comparison> {
+  async function* whole() {
+    yield theirs;
+  }
+  return compareObjects((await digest(ours)).digests, await digestObject(whole()));
+}
+
+it.each([
+  ['nothing at all', new Uint8Array()],
+  ['a web page', Buffer.from(`<!doctype html><title>Sign in</title>${' '.repeat(500)}`)],
+  [
+    'bytes after a preamble that are none',
+    Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), Buffer.alloc(99)]),
+  ],
+])('takes %s for different, whatever was sent', async (_, theirs) => {
+  for (const ours of [
+    {},
+    { pixels: null },
+    { preamble: null, meta: null },
+    { transferSyntaxUid: DEFLATED },
+  ]) {
+    expect(await comparedWith(ours, theirs)).toBe('different');
+  }
+});
+
+it.each([
+  ['native pixels', {}],
+  ['implicit VR', { transferSyntaxUid: IMPLICIT }],
+  ['compressed pixels', { transferSyntaxUid: JPEG_LOSSLESS, frames: 3 }],
+  ['a deflated data set', { transferSyntaxUid: DEFLATED }],
+  ['a big endian data set', { transferSyntaxUid: BIG_ENDIAN }],
+  ['no pixels', { pixels: null }],
+])('takes a cut off object for different though its file header was written anew: %s', async (_, ours) => {
+  const { bytes } = await digest({ ...ours, ...ANOTHER_WRITER });
+  const ends = [2, 6, 40, Math.round(bytes.length / 2)].map((missing) => bytes.length - missing);
+  for (const end of ends) expect(await comparedWith(ours, bytes.subarray(0, end))).toBe('different');
+});
+
+it('takes a cut off object for different also in another transfer syntax', async () => {
+  const { bytes } = await digest({ transferSyntaxUid: JPEG_LOSSLESS, frames: 3 });
+  expect(await comparedWith({}, bytes)).toBe('incomparable');
+  expect(await comparedWith({}, bytes.subarray(0, -20))).toBe('different');
+  const { bytes: empty } = await digest({ transferSyntaxUid: IMPLICIT, pixels: new Uint8Array() });
+  expect(await comparedWith({}, empty)).toBe('different');
+});
+
+it('takes an object without pixels that lacks its last element for different', async () => {
+  const last = { tag: 0x00420011, vr: 'OB', value: new Uint8Array([1, 2]) } as const;
+  const without = { ...ANOTHER_WRITER, pixels: null };
+  expect(await compared({ pixels: null, elements: [last] }, without)).toBe('different');
 });
 
 it('cannot compare what is stored in another transfer syntax', async () => {

@@ -8,9 +8,19 @@ export interface ObjectDigests {
   transferSyntaxUid: string | undefined;
   /** Of everything after the file meta information; of the whole where there is none. */
   dataset: Buffer;
+  /** Bytes of the file. */
+  size: number;
+  /**
+   * How far its elements can be followed: to the value of the pixel data, or to the end where there is none. `broken`:
+   * it ends before, or is not DICOM at all; `unreadable`: in an encoding that is not followed here.
+   */
+  walk: 'whole' | 'broken' | 'unreadable';
+  /** The last element of an object without pixel data, private ones and padding left out; 0 where there is none. */
+  lastTag: number;
   /**
    * Of the value of the pixel data, of compressed ones of the fragments without the Basic Offset Table, which is not
-   * pixels and may be written anew (PS3.5 §A.4). Null where there is none, undefined where that cannot be told.
+   * pixels and may be written anew (PS3.5 §A.4). Null where there is none or an empty one, undefined where that cannot
+   * be told.
    */
   pixels: Buffer | null | undefined;
 }
@@ -28,6 +38,8 @@ const SEQUENCE_END = 0xfffee0dd;
 /** Encodings the walk cannot read: deflated, and big endian. Their pixels are not compared. */
 const UNREADABLE_SYNTAXES = ['1.2.840.10008.1.2.1.99', '1.2.840.10008.1.2.2', '1.2.840.10008.1.2.4.95'];
 const IMPLICIT_VR = '1.2.840.10008.1.2';
+/** Data Set Trailing Padding: may be left out by whoever writes the object anew. */
+const PADDING = 0xfffcfffc;
 
 /** Digests an object in one pass over its bytes, holding no more of it than a header element. */
 export async function digestObject(bytes: AsyncIterable<Uint8Array>): Promise<ObjectDigests> {
@@ -38,15 +50,20 @@ export async function digestObject(bytes: AsyncIterable<Uint8Array>): Promise<Ob
   const file = hash.digest();
   return {
     file,
-    meta: parts.meta,
-    transferSyntaxUid: parts.transferSyntaxUid,
+    ...parts,
     dataset: parts.dataset?.digest() ?? file,
-    pixels: parts.pixels,
+    size: reader.size,
   };
 }
 
+/** What a walk over the data set finds. */
+type Walked = Pick<ObjectDigests, 'walk' | 'lastTag' | 'pixels'>;
+
+const BROKEN: Walked = { walk: 'broken', lastTag: 0, pixels: undefined };
+const UNREADABLE: Walked = { walk: 'unreadable', lastTag: 0, pixels: undefined };
+
 async function digestParts(reader: HashingReader) {
-  const none = { meta: undefined, transferSyntaxUid: undefined, dataset: undefined, pixels: undefined };
+  const none = { ...BROKEN, meta: undefined, transferSyntaxUid: undefined, dataset: undefined };
   const start = await reader.take(META_START + GROUP_LENGTH_ELEMENT);
   if (
     start?.toString('latin1', 128, META_START) !== 'DICM' ||
@@ -61,21 +78,27 @@ async function digestParts(reader: HashingReader) {
   const transferSyntaxUid = findTransferSyntax(elements);
   const dataset = reader.hashFromHere();
   const readable = transferSyntaxUid !== undefined && !UNREADABLE_SYNTAXES.includes(transferSyntaxUid);
-  const pixelLength = readable ? await skipToPixels(reader, transferSyntaxUid) : undefined;
-  const pixels = typeof pixelLength === 'number' ? await digestPixels(reader, pixelLength) : pixelLength;
-  return { meta, transferSyntaxUid, dataset, pixels };
+  const walked = readable ? await walkDataset(reader, transferSyntaxUid) : UNREADABLE;
+  return { meta, transferSyntaxUid, dataset, ...walked };
 }
 
-async function digestPixels(reader: HashingReader, length: number): Promise<Buffer | undefined> {
+/** @param length - of the value as it is written */
+async function walkPixels(reader: HashingReader, length: number): Promise<Walked> {
   const hash = createHash('sha256');
-  if (length !== UNDEFINED_LENGTH) return (await reader.read(length, hash)) ? hash.digest() : undefined;
-  for (let fragments = -1; ; fragments += 1) {
+  const found = (bytes: number): Walked => ({
+    walk: 'whole',
+    lastTag: 0,
+    pixels: bytes > 0 ? hash.digest() : null,
+  });
+  if (length !== UNDEFINED_LENGTH) return (await reader.read(length, hash)) ? found(length) : BROKEN;
+  let bytes = 0;
+  for (let isOffsetTable = true; ; isOffsetTable = false) {
     const head = await reader.take(8);
     const tag = head && head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
-    if (tag === SEQUENCE_END) return hash.digest();
-    if (tag !== ITEM) return undefined;
-    const isOffsetTable = fragments < 0;
-    if (!(await reader.read(head?.readUInt32LE(4) ?? 0, isOffsetTable ? undefined : hash))) return undefined;
+    if (tag === SEQUENCE_END) return found(bytes);
+    const fragment = head?.readUInt32LE(4) ?? 0;
+    if (tag !== ITEM || !(await reader.read(fragment, isOffsetTable ? undefined : hash))) return BROKEN;
+    if (!isOffsetTable) bytes += fragment;
   }
 }
 
@@ -86,45 +109,48 @@ function findTransferSyntax(meta: Buffer): string | undefined {
   return meta.toString('latin1', at + 8, at + 8 + meta.readUInt16LE(at + 6)).replace(/[\0 ]+$/, '');
 }
 
-/**
- * Walks over the elements (PS3.5 §7) up to the value of the pixel data.
- *
- * @returns its length as it is written; null when there is none, undefined when the walk does not get to the end
- */
-async function skipToPixels(
-  reader: HashingReader,
-  transferSyntaxUid: string,
-): Promise<number | null | undefined> {
+/** Walks over the elements (PS3.5 §7) up to the end of the pixel data. */
+async function walkDataset(reader: HashingReader, transferSyntaxUid: string): Promise<Walked> {
   const explicit = transferSyntaxUid !== IMPLICIT_VR;
   let depth = 0;
+  // The contents of UN of undefined length are written in implicit VR (PS3.5 §6.2.2 note 4).
+  let implicitAbove = Number.POSITIVE_INFINITY;
+  let lastTag = 0;
   for (;;) {
     const head = await reader.take(8);
-    if (!head) return depth === 0 ? null : undefined;
+    if (!head) return depth === 0 && reader.isAtEnd ? { walk: 'whole', lastTag, pixels: null } : BROKEN;
     const tag = head.readUInt16LE(0) * 0x10000 + head.readUInt16LE(2);
     let length = head.readUInt32LE(4);
     const isDelimiter = tag === ITEM || tag === ITEM_END || tag === SEQUENCE_END;
-    if (explicit && !isDelimiter) {
+    if (explicit && !isDelimiter && depth <= implicitAbove) {
       const vr = head.toString('latin1', 4, 6);
       if (LONG_LENGTH_VRS.includes(vr)) {
         const long = await reader.take(4);
-        if (!long) return undefined;
+        if (!long) return BROKEN;
         length = long.readUInt32LE(0);
-        // The contents of such an element are written in implicit VR (PS3.5 §6.2.2 note 4).
-        if (vr === 'UN' && length === UNDEFINED_LENGTH) return undefined;
+        if (vr === 'UN' && length === UNDEFINED_LENGTH) implicitAbove = depth;
       } else length = head.readUInt16LE(6);
     }
-    if (depth === 0 && PIXEL_TAGS.includes(tag)) return length;
+    if (depth === 0 && PIXEL_TAGS.includes(tag)) return walkPixels(reader, length);
+    if (depth === 0 && tag !== PADDING && !isPrivate(tag)) lastTag = tag;
     if (length === UNDEFINED_LENGTH) depth += 1;
-    else if (tag === ITEM_END || tag === SEQUENCE_END) depth -= 1;
-    else if (!(await reader.read(length))) return undefined;
+    else if (tag === ITEM_END || tag === SEQUENCE_END) {
+      depth -= 1;
+      if (depth < 0) return BROKEN;
+      if (depth <= implicitAbove) implicitAbove = Number.POSITIVE_INFINITY;
+    } else if (!(await reader.read(length))) return BROKEN;
   }
 }
+
+const isPrivate = (tag: number) => Math.floor(tag / 0x10000) % 2 === 1;
 
 /** Hands out a stream of bytes piece by piece and feeds hashes: of a part, or from a position to the end. */
 class HashingReader {
   private readonly source: AsyncIterator<Uint8Array>;
   private readonly hashes: Hash[] = [];
   private held: Buffer = Buffer.alloc(0);
+  /** Bytes that were pulled so far. */
+  size = 0;
 
   constructor(bytes: AsyncIterable<Uint8Array>) {
     this.source = bytes[Symbol.asyncIterator]();
@@ -139,9 +165,15 @@ class HashingReader {
   private async pull(): Promise<boolean> {
     const { value, done } = await this.source.next();
     if (done) return false;
+    this.size += value.length;
     for (const hash of this.hashes) hash.update(value);
     this.held = this.held.length === 0 ? view(value) : Buffer.concat([this.held, value]);
     return true;
+  }
+
+  /** After a take that found too few bytes: there were none at all. */
+  get isAtEnd(): boolean {
+    return this.held.length === 0;
   }
 
   /** Exactly `length` bytes, or undefined when the object ends before. */
@@ -181,7 +213,8 @@ const view = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, 
 
 /**
  * `same`: nothing of what was accepted is missing in the PACS. `rewritten`: the pixels are the same, the header was
- * written anew, as a PACS that keeps its own patient data does. `incomparable`: nothing can be said.
+ * written anew, as a PACS that keeps its own patient data does. `different`: also damaged, cut off or no DICOM object.
+ * `incomparable`: a whole object, of which no more can be said.
  */
 export type Comparison = 'same' | 'rewritten' | 'different' | 'incomparable';
 
@@ -190,13 +223,26 @@ export function compareObjects(ours: ObjectDigests, theirs: ObjectDigests): Comp
   if (ours.file.equals(theirs.file)) return 'same';
   const sameSyntax = ours.transferSyntaxUid === theirs.transferSyntaxUid;
   if ((sameSyntax || !ours.meta) && ours.dataset.equals(theirs.dataset)) return 'same';
+  // A web page, nothing at all, or an object that ends in the middle: whatever else it is, it is not what was sent.
+  if (!theirs.meta || (theirs.walk === 'broken' && ours.walk !== 'broken')) return 'different';
+  const lostPixels = isBuffer(ours.pixels) && theirs.pixels === null;
+  const gainedPixels = ours.pixels === null && isBuffer(theirs.pixels);
+  if (lostPixels || gainedPixels) return 'different';
   // Stored in another transfer syntax: the bytes have to differ.
-  if (!sameSyntax) return 'incomparable';
+  if (!sameSyntax) return isCutShort(ours, theirs) ? 'different' : 'incomparable';
   // A PACS that writes objects anew puts its own name into the file meta information.
-  if (!ours.meta || theirs.meta?.equals(ours.meta)) return 'different';
-  if (ours.pixels === undefined || theirs.pixels === undefined) return 'incomparable';
-  if (ours.pixels === null || theirs.pixels === null) {
-    return ours.pixels === theirs.pixels ? 'incomparable' : 'different';
+  if (!ours.meta || theirs.meta.equals(ours.meta)) return 'different';
+  if (isBuffer(ours.pixels) && isBuffer(theirs.pixels)) {
+    return theirs.pixels.equals(ours.pixels) ? 'rewritten' : 'different';
   }
-  return theirs.pixels.equals(ours.pixels) ? 'rewritten' : 'different';
+  // What cannot be followed can still be missed at its end.
+  const isShorter = ours.pixels === undefined && theirs.size < ours.size;
+  return isShorter || isCutShort(ours, theirs) ? 'different' : 'incomparable';
+}
+
+const isBuffer = (digest: Buffer | null | undefined): digest is Buffer => Buffer.isBuffer(digest);
+
+/** Without pixels to tell, an object may end between two elements: it lacks the last one, then. */
+function isCutShort(ours: ObjectDigests, theirs: ObjectDigests): boolean {
+  return ours.pixels === null && theirs.pixels === null && theirs.lastTag < ours.lastTag;
 }

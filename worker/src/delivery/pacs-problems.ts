@@ -156,6 +156,15 @@ export const ALTERED: UploadProblem = {
   remedy: 'contact_pacs',
 };
 
+/** The PACS lists it, and does not let its contents be seen. */
+export const NOT_HANDED_OUT: UploadProblem = {
+  code: 'PACS_NOT_HANDED_OUT',
+  title: 'The PACS does not hand out the image',
+  detail:
+    'The PACS lists the image, but does not hand it out whole, so nobody can tell whether it holds what was sent. As it was sent it is still kept safely here. Please show this message to the people who run the PACS; when the image can be opened there, press Retry and it is compared again.',
+  remedy: 'contact_pacs',
+};
+
 /** Verified by its UID alone: the pixels are those that were sent, the header is not. */
 export const HEADER_REWRITTEN: UploadProblem = {
   code: 'PACS_REWRITES',
@@ -169,7 +178,7 @@ export const NOT_COMPARABLE: UploadProblem = {
   code: 'PACS_NOT_COMPARABLE',
   title: 'The contents in the PACS could not be compared',
   detail:
-    'The PACS lists the image, but it could not be compared with what was sent, because the PACS changes images when it stores them or does not hand them out. Look at the image in the PACS.',
+    'The PACS lists the image and hands out a whole one, but the two could not be compared, because the PACS changes images when it stores them. Look at the image in the PACS.',
 };
 
 /** The bytes we keep are not the ones that were accepted. */

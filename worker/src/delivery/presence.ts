@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { inParallel } from '../in-parallel.js';
 import { COMPARED_AT_ONCE, compareContents } from './compare-contents.js';
-import { checkpoint, type DeliveryRun } from './delivery-run.js';
+import { type DeliveryRun, looks, turnstile } from './delivery-run.js';
 import type { HeldInstances } from './dicomweb-client.js';
-import { ALTERED, CONFLICT, DAMAGED, NOT_COMPARED } from './pacs-problems.js';
+import { NotHandedOut } from './not-handed-out.js';
+import { ALTERED, CONFLICT, DAMAGED, NOT_COMPARED, NOT_HANDED_OUT } from './pacs-problems.js';
 
 /** Asks once which of these instances the PACS holds. */
 export async function findHeld(run: DeliveryRun, instances: readonly InstanceRow[]): Promise<HeldInstances> {
@@ -24,14 +24,13 @@ export async function awaitHeld(
   found: (instances: readonly InstanceRow[], held: HeldInstances) => Promise<void>,
 ): Promise<readonly InstanceRow[]> {
   let missing = instances;
-  for (const seconds of [0, ...run.patienceSeconds]) {
-    if (missing.length === 0) break;
-    checkpoint(run);
-    if (seconds > 0) await sleep(seconds * 1000);
+  if (missing.length === 0) return missing;
+  for await (const _ of looks(run)) {
     const held = await findHeld(run, missing);
     const shown = missing.filter(({ sopInstanceUid }) => held.has(sopInstanceUid));
     await found(shown, held);
     missing = missing.filter(({ sopInstanceUid }) => !held.has(sopInstanceUid));
+    if (missing.length === 0) break;
   }
   return missing;
 }
@@ -52,14 +51,24 @@ export async function settleHeld(
   );
 }
 
-/** Settles one instance that the PACS lists by comparing its contents with ours. */
+/**
+ * Settles one instance that the PACS lists by comparing its contents with ours.
+ *
+ * @throws PacsUnavailable, or MakingRoom
+ */
 export async function settleByContents(
   run: DeliveryRun,
   instance: InstanceRow,
   seriesInHand: string | undefined,
 ): Promise<void> {
-  checkpoint(run);
-  const comparison = await compareContents(run, instance, seriesInHand);
+  await turnstile(run);
+  const comparison = await compareContents(run, instance, seriesInHand).catch((error: unknown) => {
+    if (!(error instanceof NotHandedOut)) throw error;
+    // It had said that it stored ours, and its word was not enough: that it is asked anew proves nothing.
+    const isToBeProven = instance.storedAt !== null && run.verification.level === 'bytes';
+    if (isToBeProven && error.refusal) throw error.refusal;
+    return isToBeProven ? 'withheld' : 'incomparable';
+  });
   run.logger.info('The PACS holds an instance already', { instanceId: instance.id, comparison });
   if (comparison === 'same') {
     // Nothing of it was ever sent by us: it had come another way.
@@ -69,5 +78,6 @@ export async function settleByContents(
     // It had said that it stored ours: nobody else's came before it.
     await run.record.outcome([instance], 'failed', instance.storedAt ? ALTERED : CONFLICT);
   } else if (comparison === 'damaged') await run.record.outcome([instance], 'failed', DAMAGED);
+  else if (comparison === 'withheld') await run.record.outcome([instance], 'failed', NOT_HANDED_OUT);
   else await run.record.outcome([instance], 'warning', NOT_COMPARED);
 }
