@@ -307,6 +307,8 @@ describe('what an API token may do', () => {
     ['POST', `/api/v1/uploads/${NOTHING}/complete`],
     ['POST', `/api/v1/uploads/${NOTHING}/token`],
     ['POST', `/api/v1/uploads/${NOTHING}/retry`],
+    ['POST', `/api/v1/uploads/${NOTHING}/resend`],
+    ['PATCH', `/api/v1/uploads/${NOTHING}`],
     ['DELETE', `/api/v1/uploads/${NOTHING}`],
     ['POST', '/files'],
     ['PATCH', `/files/${NOTHING}`],
@@ -390,10 +392,14 @@ describe('what an API token may do', () => {
       ['POST', `${foreign.id}/complete`],
       ['POST', `${foreign.id}/token`],
       ['POST', `${foreign.id}/retry`],
+      ['POST', `${foreign.id}/resend`],
+      ['PATCH', foreign.id],
       ['DELETE', foreign.id],
     ] as const) {
       expect((await script.request(method, `/api/v1/uploads/${where}`)).status).toBe(404);
     }
+    // Nor is it an administrator of its own uploads.
+    expect((await script.post(`/api/v1/uploads/${own.id}/resend`)).status).toBe(403);
     const { id: janeId } = (await jane.get('/api/v1/me')).body;
     const { id: adminId } = (await admin.get('/api/v1/me')).body;
     for (const query of ['', `&userId=${janeId}`]) {

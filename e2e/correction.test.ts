@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import type { InstanceList, UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { type Database, openDatabase } from '@relaypacs/core/db/database.js';
 import { scanDicom } from '@relaypacs/core/dicom/scan.js';
 import { bytesSource } from '@relaypacs/core/dicom/source.js';
@@ -87,6 +87,8 @@ const outcome = (id: string) => jane.waitFor(id, settled);
 const correct = (id: string, fields: Record<string, unknown>, client = jane): Promise<Answer<UploadDetail>> =>
   client.patch(`/api/v1/uploads/${id}`, fields);
 const retry = (id: string) => jane.post(`/api/v1/uploads/${id}/retry`);
+const instancesOf = async (id: string) =>
+  (await jane.get<InstanceList>(`/api/v1/uploads/${id}/instances`)).body.items;
 const codesOf = ({ files }: UploadDetail) => files.map(({ findings }) => findings.map(({ code }) => code));
 const PROBLEM = {
   code: 'PACS_PATIENT_ID_MISSING',
@@ -240,7 +242,31 @@ describe('a clinical history', () => {
     await correct(id, { patientName: 'Right^Name' });
     await retry(id);
     const upload = await outcome(id);
-    expect(upload).toMatchObject({ status: 'delivered', instances: { total: 6, verified: 6, documents: 4 } });
+    expect(upload).toMatchObject({ status: 'delivered', instances: { total: 4, verified: 4, documents: 2 } });
+    expect(upload.warnings).toMatchObject([
+      {
+        code: 'SUPERSEDED_IN_PACS',
+        message: expect.stringMatching(
+          /^2 documents with the details from before .* are in Strict PACS, and have to be removed there/,
+        ),
+      },
+    ]);
+    const superseded = (await instancesOf(id)).filter(({ supersededAt }) => supersededAt !== null);
+    expect(superseded.map(({ status }) => status)).toEqual(['verified', 'verified']);
+    // The receipt is about what is part of the upload.
+    const receipt = await jane.get<{ jws: string }>(`/api/v1/uploads/${id}/receipt`);
+    const said = Buffer.from(JSON.stringify(receipt.body).split('.')[1] ?? '', 'base64url').toString();
+    expect(said).toContain(images[0]!.options.sopInstanceUid);
+    for (const { sopInstanceUid } of superseded) expect(said).not.toContain(sopInstanceUid);
+    const events = await db('auditEvents').where({
+      action: 'study.superseded',
+      objectId: upload.studies[0]!.id,
+    });
+    expect(events).toHaveLength(1);
+    expect(events[0].detail).toMatchObject({ target: 'default', instances: 2 });
+    expect(events[0].detail.sopInstanceUids.split(' ').sort()).toEqual(
+      superseded.map(({ sopInstanceUid }) => sopInstanceUid).sort(),
+    );
     const held = await strict.json(`/studies/${images[0]!.options.studyInstanceUid}/metadata`);
     const names = held.map((each) => JSON.stringify(each['00100010']?.Value ?? []));
     const named = (name: string) => names.filter((each) => each.includes(name)).length;
@@ -277,6 +303,45 @@ describe('a picture', () => {
     expect(upload).toMatchObject({ status: 'delivered', instances: { total: 2, verified: 2 } });
     expect(upload.studies).toMatchObject([{ patientName: 'Wound, Wanda', instances: { total: 2 } }]);
     expect(upload.studies[0]!.studyInstanceUid).not.toBe(failed.studies[0]!.studyInstanceUid);
+    expect(upload.warnings).toMatchObject([
+      {
+        code: 'SUPERSEDED_IN_PACS',
+        message: expect.stringMatching(/^2 images .* are or may be in Strict PACS \(1 for certain\)/),
+      },
+    ]);
+    const superseded = (await instancesOf(id)).filter(({ supersededAt }) => supersededAt !== null);
+    expect(superseded.map(({ studyId }) => studyId)).toEqual(failed.studies.flatMap((s) => [s.id, s.id]));
+  });
+
+  it('stays on record with what was sent again of it, and is part again when the correction is taken back', async () => {
+    await strict.putFaults({ kind: 'partialFailure', on: 'stow', reason: 43264, every: 2, times: 2 });
+    const [image] = makeImages(WITHOUT_ID);
+    const given = { patientName: 'Wong^Name', modality: 'XC' };
+    const id = await jane.send([makeJpeg(34), image!.bytes], given);
+    const failed = await outcome(id);
+    const there = failed.studies.find(({ status }) => status === 'delivered');
+    expect([failed.status, failed.studies.length, there?.patientName]).toEqual(['failed', 2, 'Wong, Name']);
+    await admin.post(`/api/v1/uploads/${id}/resend`, { target: 'open', studyId: there!.id });
+    await jane.waitFor(id, ({ studies }) =>
+      studies.some(({ resendOf, status }) => resendOf !== null && status === 'delivered'),
+    );
+    await correct(id, { patientName: 'Wound^Wanda' });
+    const refused = await admin.post(`/api/v1/uploads/${id}/resend`, { target: 'open' });
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringMatching(/Press Retry first/) },
+    });
+    await retry(id);
+    const upload = await outcome(id);
+    expect(upload.warnings.filter(({ code }) => code === 'SUPERSEDED_IN_PACS')).toMatchObject([
+      { message: expect.stringMatching(/^1 image .* is in Strict PACS/) },
+      { message: expect.stringMatching(/^1 image .* is in open/) },
+    ]);
+    expect(upload.studies.map((study) => study.id)).not.toContain(there!.id);
+    await correct(id, { patientName: 'Wong^Name' });
+    await retry(id);
+    const again = await outcome(id);
+    expect(again.studies.find((study) => study.id === there!.id)).toMatchObject({ status: 'delivered' });
   });
 });
 
@@ -308,6 +373,36 @@ describe('an upload that waits for its sender', () => {
     const upload = await outcome(id);
     expect(upload).toMatchObject({ status: 'delivered', patientName: 'Poe, Edgar' });
     expect(upload.studies.map(({ patientName }) => patientName).sort()).toEqual(['Doe, Jane', 'Poe, Edgar']);
+  });
+});
+
+describe('an upload whose last check could not be made', () => {
+  it.each([
+    ['the check failed', { problem: JSON.stringify({ code: 'INTAKE_FAILED', title: 'T', detail: 'D' }) }],
+    ['a file was not looked at', { status: 'failed' }],
+  ])('is checked before anything of it is delivered: %s', async (why, change) => {
+    const images = makeImages({ patientId: 'P-30' }, { patientId: 'P-30' });
+    const refused = { sopInstanceUids: [images[1]!.options.sopInstanceUid!], reason: 43264, times: 1 };
+    await strict.putFaults({ kind: 'partialFailure', on: 'stow', ...refused });
+    const id = await jane.send(bytesOf(images));
+    expect(await outcome(id)).toMatchObject({ status: 'failed' });
+    // As an intake leaves it that never got to the files which were added.
+    await db('studies').where({ uploadId: id }).update({ status: 'pending' });
+    await db('uploads').where({ id }).update(change);
+    if (why !== 'the check failed') {
+      await db('uploadFiles')
+        .where({ uploadId: id, filename: (await jane.upload(id)).files[1]!.filename })
+        .update({ status: 'received', kind: null });
+    }
+    const redirected = await admin.post(`/api/v1/uploads/${id}/resend`, { target: 'open' });
+    expect(redirected).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringMatching(/not all files/i) },
+    });
+    expect(await retry(id)).toMatchObject({ status: 202, body: { status: 'processing' } });
+    const upload = await outcome(id);
+    expect(upload).toMatchObject({ status: 'delivered', instances: { total: 2, verified: 2 } });
+    expect(upload.files.map(({ status }) => status)).toEqual(['accepted', 'accepted']);
   });
 });
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
+import { recordLoneBreak } from '@relaypacs/core/db/instances.js';
 import { listCircuits } from '@relaypacs/core/db/pacs-circuits.js';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -471,4 +472,22 @@ it('leaves nothing behind when the database goes away in the middle', async () =
   expect(ended).toHaveBeenCalledWith(renewals[0]?.value);
   started.mockRestore();
   ended.mockRestore();
+});
+
+it('counts a break against an image only when the same PACS took others meanwhile', async () => {
+  const [broken] = await fixture.instances((await fixture.addUpload(makeStudy(1))).studyId);
+  const elsewhere = await fixture.addUpload(makeStudy(1));
+  const [other] = await fixture.instances(elsewhere.studyId);
+  await fixture.db('studies').where({ id: elsewhere.studyId }).update({ target: 'archive' });
+  const again = async () => {
+    const before = new Date(Date.now() - 60_000);
+    await fixture.db('instances').where({ id: broken!.id }).update({ brokeAt: before, sends: 1 });
+    await fixture.db('instances').where({ id: other!.id }).update({ sends: 1, storedAt: new Date() });
+    return recordLoneBreak(fixture.db, broken!.id);
+  };
+  // Those of earlier tests went to the same PACS.
+  await fixture.db('instances').whereNot({ id: other!.id }).update({ storedAt: null });
+  expect(await again()).toBe(0);
+  await fixture.db('studies').where({ id: elsewhere.studyId }).update({ target: DEFAULT_TARGET });
+  expect(await again()).toBe(1);
 });

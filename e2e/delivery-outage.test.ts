@@ -46,8 +46,8 @@ async function until(what: string, holds: () => Promise<boolean>, limitMs = 40_0
 }
 
 /** A worker with its dispatcher and its upkeep of circuits. */
-function startWorker(slots = 2) {
-  const deps = fixture.deps({ url: pacs.url });
+function startWorker(slots = 2, targets = [fixture.target({ url: pacs.url })]) {
+  const deps = fixture.depsFor(targets);
   const deliveries = new DeliveryDispatcher(deps, slots);
   let tending: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
@@ -170,5 +170,31 @@ it('says what somebody has to do while the PACS does not let it in', async () =>
     expect(await fixture.study(study.studyId)).toMatchObject({ problem: null, waitingFor: null });
   } finally {
     await worker.stop();
+  }
+});
+
+it('ends deliveries that hang on a PACS which answers no probe, so that others get their slots', async () => {
+  const other = await FaultyPacs.start();
+  // As a machine that has lost its power: it takes what is sent and says nothing.
+  pacs.fault = () => true;
+  const hanging = [await fixture.addUpload(makeStudy(2)), await fixture.addUpload(makeStudy(2))];
+  const worker = startWorker(2, [
+    fixture.target({ url: pacs.url, timeoutMs: 300_000 }),
+    fixture.target({ key: 'other', url: other.url }),
+  ]);
+  try {
+    await until('both slots are taken', async () => {
+      const rows = await Promise.all(hanging.map(({ studyId }) => fixture.study(studyId)));
+      return rows.every(({ claimedBy }) => claimedBy !== null);
+    });
+    const stat = await fixture.addUpload(makeStudy(1), 'stat');
+    await fixture.db('studies').where({ id: stat.studyId }).update({ target: 'other' });
+    await until('the other PACS has its study', () => isDelivered(stat));
+    for (const { studyId } of hanging) {
+      expect(await fixture.study(studyId)).toMatchObject({ waitingFor: 'pacs', claimedBy: null });
+    }
+  } finally {
+    await worker.stop();
+    await other.close();
   }
 });

@@ -2,7 +2,9 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '@relaypacs/core/config.js';
 import type { TargetList, UploadDetail } from '@relaypacs/core/contract/uploads.js';
-import { insertResend } from '@relaypacs/core/db/resends.js';
+import { holdsClaim } from '@relaypacs/core/db/claims.js';
+import { newId } from '@relaypacs/core/db/ids.js';
+import { insertResend, redirectStudy } from '@relaypacs/core/db/resends.js';
 import { findStudy } from '@relaypacs/core/db/studies.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
 import { openPlatform, type Platform } from '@relaypacs/core/platform.js';
@@ -330,6 +332,28 @@ describe('a study that is not delivered', () => {
       /from Archive to night when 2 of its 4 images had reached Archive/,
     );
     expect([await inSandbox(night, study), await inSandbox(archive, study)]).toEqual([4, 2]);
+  });
+
+  it('is out of the hands of a worker that was cut off when it is redirected', async () => {
+    await archive.putFaults({ kind: 'refuse', on: 'any' });
+    const id = await jane.send(makeStudy(1, US).files);
+    const waiting = await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'pacs');
+    const study = { id: waiting.studies[0]!.id };
+    const holder = newId();
+    await platform
+      .db('studies')
+      .where(study)
+      .update({
+        claimedBy: holder,
+        claimExpiresAt: new Date(Date.now() - 1000),
+        nextAttemptAt: new Date(Date.now() + 60_000),
+      });
+    await platform.transact(async ({ trx }) => {
+      expect(await redirectStudy(trx, study.id, 'night', undefined)).toMatchObject({ target: 'night' });
+      expect(await holdsClaim(trx, 'studies', study.id, holder)).toBe(false);
+    });
+    await archive.deleteFaults();
+    expect((await delivered(id)).studies).toMatchObject([{ target: 'night' }]);
   });
 
   it('is left to the worker that is at it', async () => {

@@ -392,6 +392,11 @@ export const UploadInstanceSchema = z.object({
   alreadyThere: z.boolean(),
   /** Why it failed, or a remark on one that arrived. */
   problem: UploadProblemSchema.nullable(),
+  /**
+   * Since then it is no longer part of the upload, because what was entered was corrected. The PACS may have it, and it
+   * has to be removed there; it counts nowhere, and its study may not be listed any more.
+   */
+  supersededAt: z.iso.datetime().nullable(),
 });
 export type UploadInstance = z.infer<typeof UploadInstanceSchema>;
 

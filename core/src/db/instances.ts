@@ -39,6 +39,10 @@ export interface InstanceRow {
   verifiedAt: Date | null;
   /** How it was proven that it arrived; null until it was. */
   verification: VerificationLevel | null;
+  /** Since then it is no longer part of the upload, because what was entered was corrected; the PACS may have it. */
+  supersededAt: Date | null;
+  /** Key of the PACS it went to before. */
+  supersededTarget: string | null;
 }
 
 export type NewInstance = Omit<
@@ -54,6 +58,8 @@ export type NewInstance = Omit<
   | 'storedAt'
   | 'verifiedAt'
   | 'verification'
+  | 'supersededAt'
+  | 'supersededTarget'
 > &
   Partial<Pick<InstanceRow, 'steps' | 'pieces'>>;
 
@@ -73,15 +79,15 @@ export async function insertInstances(trx: Queryable, instances: readonly NewIns
   }
 }
 
-/** In series and instance order, so that a study arrives as a person would read it. */
+/** Those that are part of the study, in series and instance order, so that a study arrives as a person would read it. */
 export async function listInstances(db: Queryable, studyId: string): Promise<InstanceRow[]> {
   return db<InstanceRow>('instances')
-    .where({ studyId })
+    .where({ studyId, supersededAt: null })
     .orderBy(['seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id']);
 }
 
 /**
- * Instances of all studies of an upload, in the order they were found.
+ * Instances of all studies of an upload, those included that are no longer part, in the order they were found.
  *
  * @param after - the id of the last row of the page before
  */
@@ -159,13 +165,16 @@ export async function recordSends(db: Queryable, ids: readonly string[]): Promis
 }
 
 /**
- * Records that the PACS broke off on a request with only this instance. It counts against the instance only if the
+ * Records that the PACS broke off on a request with only this instance. It counts against the instance only if that
  * PACS took others, of whatever study, since the last time; one that was never sent was merely found there.
  *
  * @returns how often it counted
  */
 export async function recordLoneBreak(db: Queryable, id: string): Promise<number> {
+  const target = db('studies').where('studies.id', db.ref('instances.studyId')).select('target');
   const others = db('instances as other')
+    .join('studies as theirs', 'theirs.id', 'other.studyId')
+    .where('theirs.target', target)
     .whereNot('other.id', id)
     .where('other.sends', '>', 0)
     .whereRaw('other.stored_at > instances.broke_at')

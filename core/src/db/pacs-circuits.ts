@@ -130,7 +130,8 @@ async function announce(unit: UnitOfWork, studies: ReadonlyArray<{ uploadId: str
   if (studies.length === 0) return;
   const uploads = await unit
     .trx<UploadRow>('uploads')
-    .whereIn('id', [...new Set(studies.map(({ uploadId }) => uploadId))])
+    // As one value: a list of them could outgrow what one statement may bind.
+    .whereRaw('id = ANY(?)', [[...new Set(studies.map(({ uploadId }) => uploadId))]])
     .select('id', 'userId', 'status', 'isHidden');
   for (const upload of uploads) announceUpload(unit, upload);
 }

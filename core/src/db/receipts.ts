@@ -71,7 +71,7 @@ export async function listDeliveredInstances(
 ): Promise<DeliveredInstance[]> {
   return db('instances')
     .whereIn('studyId', [...studyIds])
-    .where('status', 'verified')
+    .where({ status: 'verified', supersededAt: null })
     .orderBy(['studyId', 'seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id'])
     .select(
       'studyId',

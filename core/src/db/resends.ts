@@ -43,7 +43,7 @@ export async function insertResend(trx: Queryable, first: StudyRow, target: stri
 /** What is to be delivered, without what became of it. */
 function anew(instance: InstanceRow, studyId: string): NewInstance {
   const { status, problem, alreadyThere, sends, loneBreaks, brokeAt, ...rest } = instance;
-  const { storedAt, verifiedAt, verification, ...what } = rest;
+  const { storedAt, verifiedAt, verification, supersededAt, supersededTarget, ...what } = rest;
   return { ...what, id: newId(), studyId };
 }
 
@@ -67,7 +67,7 @@ export async function redirectStudy(
     .skipLocked()
     .first();
   if (!study) return undefined;
-  await trx('instances').where({ studyId: id }).update({
+  await trx('instances').where({ studyId: id, supersededAt: null }).update({
     status: 'pending',
     problem: null,
     sends: 0,
@@ -86,6 +86,9 @@ export async function redirectStudy(
       problem: null,
       waitingFor: null,
       nextAttemptAt: null,
+      // A worker whose claim ran out may still be at the PACS before: nothing of it is to be written down here.
+      claimedBy: null,
+      claimExpiresAt: null,
       warnings: JSON.stringify(warning ? [...study.warnings, warning] : study.warnings),
       updatedAt: new Date(),
     })

@@ -30,6 +30,8 @@ export interface StudyRow {
   createdAt: Date;
   updatedAt: Date;
   deliveredAt: Date | null;
+  /** Since then nothing of it is part of the upload; the row stays for what a PACS may have of it. */
+  supersededAt: Date | null;
 }
 
 export type NewStudy = Omit<
@@ -46,6 +48,7 @@ export type NewStudy = Omit<
   | 'createdAt'
   | 'updatedAt'
   | 'deliveredAt'
+  | 'supersededAt'
 > &
   Partial<Pick<StudyRow, 'warnings' | 'resendOf'>>;
 
@@ -57,8 +60,18 @@ export async function findStudy(db: Queryable, id: string): Promise<StudyRow | u
   return db<StudyRow>('studies').where({ id }).first();
 }
 
-/** Every delivery: the first of each study, and further ones of it that an administrator asked for. */
+/**
+ * Every delivery of what is part of an upload: the first of each study, and further ones of it that an administrator
+ * asked for.
+ */
 export async function listStudies(db: Queryable, uploadIds: readonly string[]): Promise<StudyRow[]> {
+  const studies = await listEverDelivered(db, uploadIds);
+  const superseded = new Set(studies.filter(({ supersededAt }) => supersededAt !== null).map(({ id }) => id));
+  return studies.filter(({ id, resendOf }) => !superseded.has(resendOf ?? id));
+}
+
+/** Those of {@link listStudies}, and those that are no longer part. */
+export async function listEverDelivered(db: Queryable, uploadIds: readonly string[]): Promise<StudyRow[]> {
   return db<StudyRow>('studies')
     .whereIn('uploadId', [...uploadIds])
     .orderBy('id');
@@ -73,7 +86,9 @@ export const isFirstDelivery = ({ resendOf }: Pick<StudyRow, 'resendOf'>) => res
 
 /** Forgets the studies of an upload of which nothing has gone towards a PACS. */
 export async function deleteUnbegunStudies(trx: Queryable, uploadId: string): Promise<void> {
-  await trx<StudyRow>('studies').where({ uploadId, attempts: 0 }).delete();
+  await trx<StudyRow>('studies')
+    .where({ uploadId, attempts: 0, resendOf: null, supersededAt: null })
+    .delete();
 }
 
 export async function updateStudy(
@@ -106,7 +121,7 @@ export async function findKnownPatients(
   return db<StudyRow>('studies')
     .whereIn('studyInstanceUid', [...studyInstanceUids])
     .whereNot({ uploadId: exceptUploadId })
-    .where({ status: 'delivered', resendOf: null })
+    .where({ status: 'delivered', resendOf: null, supersededAt: null })
     .select('studyInstanceUid', 'patientName', 'patientId', 'patientBirthDate');
 }
 
@@ -128,6 +143,7 @@ export async function countInstances(
   const rows: Array<InstanceCounts & { studyId: string }> = await db('instances as i')
     .join('uploadFiles as f', 'f.id', 'i.uploadFileId')
     .whereIn('i.studyId', [...studyIds])
+    .whereNull('i.supersededAt')
     .groupBy('i.studyId')
     .select(
       'i.studyId',
@@ -146,7 +162,7 @@ export async function countInstances(
 export async function countRemarks(db: Queryable, studyIds: readonly string[]): Promise<Map<string, number>> {
   const rows: Array<{ studyId: string; remarks: number }> = await db('instances')
     .whereIn('studyId', [...studyIds])
-    .where('status', 'verified')
+    .where({ status: 'verified', supersededAt: null })
     .whereNotNull('problem')
     .groupBy('studyId')
     .select('studyId', db.raw('count(*) AS remarks'));

@@ -266,7 +266,7 @@ export async function listOverdueUploads(db: Queryable, limit: number): Promise<
     .limit(limit);
 }
 
-/** Records the doubts of the checks, which were made with what is entered now. */
+/** Records the doubts of the checks. */
 export async function recordUploadWarnings(
   db: Queryable,
   id: string,
@@ -274,7 +274,12 @@ export async function recordUploadWarnings(
 ): Promise<void> {
   await db('uploads')
     .where({ id })
-    .update({ warnings: JSON.stringify(warnings), correctedAt: null });
+    .update({ warnings: JSON.stringify(warnings) });
+}
+
+/** Notes that the files were compared with what is entered now. */
+export async function recordCompared(db: Queryable, id: string): Promise<void> {
+  await db<UploadRow>('uploads').where({ id }).update({ correctedAt: null });
 }
 
 /** Stops an upload that was checked before its delivery: the sender has to say what is to become of it. */

@@ -7,8 +7,9 @@ it('asks a PACS that fails less and less often, but often enough to find it with
   expect(probeDelaySeconds(50, 0, 0)).toBe(12);
 });
 
-it('waits as long as the PACS asked for', () => {
-  expect(probeDelaySeconds(1, 120)).toBe(120);
+it('waits as long as the PACS asked for, but no longer than a minute', () => {
+  expect(probeDelaySeconds(1, 40)).toBe(40);
+  expect(probeDelaySeconds(1, 3600)).toBe(60);
 });
 
 it('gives a PACS that failed nothing, and one that came back a single study', () => {

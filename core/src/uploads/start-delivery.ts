@@ -1,5 +1,6 @@
 import type { Actor } from '../db/audit-events.js';
 import { listFirstDeliveries } from '../db/studies.js';
+import { hasUnexaminedFiles } from '../db/unexamined-files.js';
 import type { UnitOfWork } from '../db/unit-of-work.js';
 import { changeUploadStatus, type StatusChange, type UploadRow } from '../db/uploads.js';
 import { deliveryJob } from '../queue/jobs.js';
@@ -29,6 +30,8 @@ export async function startDelivery(
     detail: { studies: open.length, ...more.detail },
   });
   if (open.length > 0) return delivering;
+  // Their bytes would be removed as those of a delivered upload.
+  if (await hasUnexaminedFiles(unit.trx, upload.id)) throw new Error('Files of the upload were not checked');
   const detail = { studies: studies.length, delivered: studies.length };
   return changeUploadStatus(unit, { uploadId: upload.id, to: 'delivered', actor, detail });
 }

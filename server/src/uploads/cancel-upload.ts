@@ -1,6 +1,6 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
-import { listStudies } from '@relaypacs/core/db/studies.js';
+import { listEverDelivered } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { isCancellable } from '@relaypacs/core/domain/upload-status.js';
@@ -30,5 +30,5 @@ export async function cancelUpload(transact: Transact, uploadId: string, actor: 
 
 /** One that failed and was corrected is checked anew when part of it has gone to the PACS. */
 async function wasSent(trx: Queryable, uploadId: string): Promise<boolean> {
-  return (await listStudies(trx, [uploadId])).some(({ attempts }) => attempts > 0);
+  return (await listEverDelivered(trx, [uploadId])).some(({ attempts }) => attempts > 0);
 }

@@ -39,5 +39,6 @@ function present(row: InstanceRow): UploadInstance {
     verifiedAt: row.verifiedAt?.toISOString() ?? null,
     alreadyThere: row.alreadyThere,
     problem: row.problem,
+    supersededAt: row.supersededAt?.toISOString() ?? null,
   };
 }

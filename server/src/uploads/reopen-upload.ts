@@ -3,6 +3,7 @@ import type { ReopenUploadRequest } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { deleteUnusedDerivedFiles } from '@relaypacs/core/db/derived-files.js';
 import { deleteUnbegunStudies } from '@relaypacs/core/db/studies.js';
+import { SUPERSEDED_IN_PACS } from '@relaypacs/core/db/superseded.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { sumUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import {
@@ -45,7 +46,9 @@ export async function reopenUpload(
     }
     await deleteUnbegunStudies(unit.trx, uploadId);
     const abandoned = await deleteUnusedDerivedFiles(unit.trx, uploadId);
-    await recordUploadWarnings(unit.trx, uploadId, []);
+    // What the PACS has of what was corrected is there whatever the next check finds.
+    const lasting = upload.warnings.filter(({ code }) => code === SUPERSEDED_IN_PACS);
+    await recordUploadWarnings(unit.trx, uploadId, lasting);
     const reopened = await changeUploadStatus(unit, {
       uploadId,
       to: 'uploading',

@@ -10,6 +10,7 @@ import {
   listStudies,
   type StudyRow,
 } from '@relaypacs/core/db/studies.js';
+import { isToBeChecked } from '@relaypacs/core/db/unexamined-files.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   announceUpload,
@@ -42,6 +43,7 @@ export async function resendStudies(
   return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
+    await assertChecked(unit, upload);
     const deliveries = await listStudies(unit.trx, [uploadId]);
     const begun: Begun[] = [];
     for (const study of chooseStudies(upload, deliveries, request.studyId)) {
@@ -78,6 +80,23 @@ function assertKnownTarget({ all }: Pacs, target: string | undefined): void {
   if (target === undefined || findTarget({ all }, target)) return;
   const message = `There is no such PACS; choose one of ${all.map(({ key }) => key).join(', ')}`;
   throw invalidFields([{ path: 'target', message }]);
+}
+
+/**
+ * What was made with details that were corrected since names the wrong patient, and files nobody looked at would be left
+ * behind: both are checked first.
+ */
+async function assertChecked({ trx }: UnitOfWork, upload: UploadRow): Promise<void> {
+  if (upload.correctedAt !== null) {
+    throw conflict(
+      'What was entered was corrected, and what is here was made before that. Press Retry first, so that it is made anew; it can be sent elsewhere then.',
+    );
+  }
+  if (await isToBeChecked(trx, upload)) {
+    throw conflict(
+      'Not all files of the upload were checked. Press Retry first; it can be sent elsewhere then.',
+    );
+  }
 }
 
 function chooseStudies(

@@ -1,5 +1,6 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { listFirstDeliveries, type StudyRow, updateStudy } from '@relaypacs/core/db/studies.js';
+import { isToBeChecked } from '@relaypacs/core/db/unexamined-files.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { changeUploadStatus, examineAgain, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { intakeJob } from '@relaypacs/core/queue/jobs.js';
@@ -8,8 +9,8 @@ import { HttpProblem, notFound } from '../http/http-problem.js';
 
 /**
  * Tries a failed upload again: its failed studies go back to the queue, and only instances the PACS has not
- * confirmed are sent. Where what was entered was corrected, all of it is checked anew before; so it is where the PACS
- * refuses images without a patient ID and one was entered. A rejected upload that was not corrected stays rejected,
+ * confirmed are sent. Where what was entered was corrected, or files were not checked yet, all of it is checked anew
+ * before; so it is where the PACS refuses images without a patient ID and one was entered. A rejected upload that was not corrected stays rejected,
  * because its files would be the same.
  *
  * @throws HttpProblem UPLOAD_STATE_CONFLICT when a retry cannot help
@@ -25,7 +26,9 @@ export async function retryUpload(transact: Transact, uploadId: string, actor: A
     }
     assertRetryHelps(upload, isCorrected);
     const studies = await listFirstDeliveries(unit.trx, [uploadId]);
-    if (studies.length === 0 || isCorrected) return checkAgain(unit, upload, actor);
+    if (studies.length === 0 || isCorrected || (await isToBeChecked(unit.trx, upload))) {
+      return checkAgain(unit, upload, actor);
+    }
     if (upload.patientId !== null && !upload.addsPatientId && studies.some(lacksPatientId)) {
       return checkAgain(unit, upload, actor, { addsPatientId: true });
     }

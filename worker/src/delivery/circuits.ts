@@ -1,6 +1,7 @@
 import { findTarget, type PacsTarget, type PacsTargets } from '@relaypacs/core/config-targets.js';
 import { countDeliveries } from '@relaypacs/core/db/delivery-queue.js';
 import {
+  type CircuitRow,
   ensureCircuits,
   listCircuits,
   lockCircuit,
@@ -12,6 +13,7 @@ import {
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { type CircuitState, PROBE_EVERY_SECONDS, probeDelaySeconds } from '@relaypacs/core/domain/circuit.js';
 import type { Platform } from '@relaypacs/core/platform.js';
+import { DeliveriesUnderWay } from './deliveries-under-way.js';
 import type { DeliveryMetrics } from './delivery-metrics.js';
 import { DicomwebClient } from './dicomweb-client.js';
 import type { PacsAccesses } from './pacs-access.js';
@@ -20,6 +22,8 @@ import { PacsUnavailable, type UnavailableKind } from './pacs-unavailable.js';
 
 /** Longest time of one probe, and after which another worker may ask in place of one that was killed. */
 const PROBE_LIMIT_SECONDS = 10;
+/** A delivery that has heard nothing for so long of a PACS that answers no probe hangs. */
+const SILENT_MS = 15_000;
 /** A PACS that works is called away only when it did not answer twice: one lost packet is no outage. */
 const FAILURES_TO_OPEN = 2;
 
@@ -37,6 +41,8 @@ export interface CircuitDeps extends Pick<Platform, 'db' | 'transact' | 'logger'
  */
 export class Circuits {
   private readonly deps: CircuitDeps;
+  /** Deliveries of this process; they say when the PACS answers them. */
+  readonly underWay = new DeliveriesUnderWay();
   private readonly states = new Map<string, CircuitState>();
 
   constructor(deps: CircuitDeps) {
@@ -60,8 +66,9 @@ export class Circuits {
       if (!circuit) return false;
       if (circuit.state === 'open') {
         // Those that were under way fail one after another; they are one failure. What the PACS asks for holds.
-        const isLater = circuit.nextProbeAt.getTime() < Date.now() + seconds * 1000;
-        if (isLater) await updateCircuit(unit.trx, key, { probeInSeconds: seconds });
+        const wait = probeDelaySeconds(1, seconds);
+        const isLater = circuit.nextProbeAt.getTime() < Date.now() + wait * 1000;
+        if (seconds > 0 && isLater) await updateCircuit(unit.trx, key, { probeInSeconds: wait });
         return false;
       }
       await this.open(unit, target, circuit.failures + 1, error, seconds);
@@ -99,14 +106,22 @@ export class Circuits {
     const { keys } = this;
     await ensureCircuits(db, keys);
     await Promise.all((await this.takeDue()).map((target) => this.probe(target)));
-    const circuits = await listCircuits(db, keys);
-    for (const { key, state } of circuits) this.note(key, state);
-    await transact(async (unit) => {
-      for (const { key, state, kind } of circuits) {
+    const circuits = await transact(async (unit) => {
+      const rows = await listCircuits(unit.trx, keys);
+      for (const { key, state, kind } of rows) {
         if (state === 'open') await markWaitingForPacs(unit, { target: key }, problemOf(kind));
       }
       await markWaitingForPacs(unit, { notIn: keys }, problemOf('not-configured'));
+      return rows;
     });
+    for (const circuit of circuits) this.see(circuit);
+  }
+
+  private see({ key, state, kind, checkedAt, latencyMs }: CircuitRow): void {
+    this.note(key, state);
+    const isSilent = state === 'open' && kind === 'unreachable' && checkedAt !== null && latencyMs === null;
+    const ended = isSilent ? this.underWay.endSilent(key, SILENT_MS) : 0;
+    if (ended > 0) this.deps.logger.warn('Deliveries that hang are ended', { target: key, count: ended });
   }
 
   private async takeDue(): Promise<PacsTarget[]> {
@@ -124,16 +139,18 @@ export class Circuits {
     const { pacsAccesses, metrics } = this.deps;
     const pacs = new DicomwebClient(target, pacsAccesses.of(target));
     const startedAt = performance.now();
-    try {
-      await pacs.ping(AbortSignal.timeout(PROBE_LIMIT_SECONDS * 1000));
-      const seconds = (performance.now() - startedAt) / 1000;
-      metrics.probed(target.key, seconds);
-      await this.answered(target.key, Math.round(seconds * 1000));
-    } catch (error) {
-      await this.failed(target, asUnavailable(error));
-    } finally {
-      pacs.close();
+    const failure = await pacs.ping(AbortSignal.timeout(PROBE_LIMIT_SECONDS * 1000)).then(
+      () => undefined,
+      (error: unknown) => asUnavailable(error),
+    );
+    pacs.close();
+    if (failure) {
+      await this.failed(target, failure);
+      return;
     }
+    const seconds = (performance.now() - startedAt) / 1000;
+    metrics.probed(target.key, seconds);
+    await this.answered(target.key, Math.round(seconds * 1000));
   }
 
   private async answered(key: string, latencyMs: number): Promise<void> {

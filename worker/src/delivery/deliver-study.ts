@@ -105,6 +105,7 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
   const pacs = new DicomwebClient(target, pacsAccesses.of(target));
   const reader = new InstanceReader(files);
   const { signal, done } = requestSignal(record.claim.lost, stopping);
+  const watch = circuits.underWay.begin(target.key);
   const run: DeliveryRun = {
     record,
     pacs,
@@ -112,16 +113,18 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
     logger,
     verification: target.verification,
     stopping,
-    signal,
+    signal: AbortSignal.any([signal, watch.signal]),
     patienceSeconds,
     indexPatienceMs,
     makesRoom: () => deps.makesRoom({ serviceLevel: record.serviceLevel, target: target.key }),
     pacsWorked: () => circuits.worked(target),
+    progressed: () => watch.progressed(),
   };
   try {
     await bringIntoPacs(run);
   } finally {
     done();
+    watch.done();
     pacs.close();
     await reader.close();
   }
@@ -204,8 +207,9 @@ async function interrupted(
     const problem = waitingProblem(error.kind) ?? null;
     // First the PACS, so that nobody takes the study up before a probe has found it working.
     if (target) await circuits.trip(target, error);
+    const leastSeconds = Math.max(error.settleSeconds, error.retryAfterSeconds ?? 0);
     // Where the PACS broke down over this study, others have their turn before it is tried again.
-    const seconds = await record.awaitPacs(problem, error.brokeDown, error.settleSeconds);
+    const seconds = await record.awaitPacs(problem, error.brokeDown, leastSeconds);
     const reason = target ? reasonOf(target, error) : error.message;
     const wait = { target: record.study.target, kind: error.kind, reason, seconds };
     if (problem) logger.error('Delivery waits for somebody to put the PACS right', wait);

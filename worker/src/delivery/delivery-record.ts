@@ -37,8 +37,6 @@ import type { RowClaim } from '../row-claim.js';
 import { mayRun, problemOfStudy, recordResendEnded } from './study-outcome.js';
 import { uploadProblem } from './study-problems.js';
 
-/** A job this much too early is run anyway: clocks of two machines differ. */
-const EARLY_MS = 1000;
 const PROGRESS_EVERY_MS = 1000;
 
 /** The database's side of one delivery run: every write of it, each guarded by the claim. */
@@ -203,7 +201,7 @@ export class DeliveryRecord {
 /**
  * Notes that the delivery of a claimed study is under way.
  *
- * @returns undefined when there is nothing to do now, the claim being given back: settled, or not due
+ * @returns undefined when there is nothing to do now, the claim being given back: it is settled
  */
 export async function openDelivery(claim: RowClaim): Promise<DeliveryRecord | undefined> {
   let record: DeliveryRecord | undefined;
@@ -220,8 +218,7 @@ async function openUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<Delive
   const before = await findStudy(trx, claim.id);
   const upload = before && (await findUpload(trx, before.uploadId));
   const open = before?.status === 'pending' || before?.status === 'delivering';
-  const due = !before?.nextAttemptAt || before.nextAttemptAt.getTime() <= Date.now() + EARLY_MS;
-  if (!before || !open || !upload || !mayRun(before, upload) || !due) {
+  if (!before || !open || !upload || !mayRun(before, upload)) {
     await releaseClaim(trx, 'studies', claim.id, claim.holder);
     return undefined;
   }

@@ -59,12 +59,15 @@ export interface DeliveryRun {
   readonly signal: AbortSignal;
   /** True when this delivery is to be put off for a more urgent one. */
   makesRoom(): Promise<boolean>;
+  /** To be called when the PACS has answered. */
+  progressed(): void;
   /** To be called when the PACS has answered a request for storage. */
   pacsWorked(): Promise<void>;
 }
 
 /** To be called between requests. @throws Stopping or ClaimLost */
-export function checkpoint({ signal, stopping }: DeliveryRun): void {
+export function checkpoint({ signal, stopping, progressed }: DeliveryRun): void {
+  progressed();
   signal.throwIfAborted();
   if (stopping.aborted) throw new Stopping();
 }

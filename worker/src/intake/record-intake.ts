@@ -13,8 +13,8 @@ import {
   deleteUnusedDerivedFiles,
   insertDerivedFiles,
 } from '@relaypacs/core/db/derived-files.js';
-import { deleteStudiesNotFound, recordStudy } from '@relaypacs/core/db/recorded-studies.js';
-import { listFirstDeliveries, type StudyRow } from '@relaypacs/core/db/studies.js';
+import { listRecordedStudies, recordStudy, removeStudy } from '@relaypacs/core/db/recorded-studies.js';
+import type { StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   type FileVerdict,
@@ -24,6 +24,7 @@ import {
 } from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
+  recordCompared,
   recordUploadWarnings,
   type UploadRow,
   waitForSender,
@@ -35,12 +36,13 @@ import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js'
 import { type StudyDraft, toRows } from './group-studies.js';
 import { PICTURE_OF_ANOTHER_PATIENT, PICTURE_OF_NOBODY, TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
+import { auditSuperseded, supersededWarnings } from './superseded-objects.js';
 import { tellable } from './tellable-warnings.js';
 
 /** What decides about a result. */
 export interface RecordConfig {
   intake: Pick<Config['intake'], 'incomplete' | 'mismatch'>;
-  pacs: Pick<Config['pacs'], 'rules'>;
+  pacs: Pick<Config['pacs'], 'rules' | 'all'>;
 }
 
 /** Everything an intake has come to. */
@@ -73,9 +75,11 @@ export async function recordIntake(
     new Map(files.map(({ file, entries }) => [file.id, entries.map(toArchiveEntry)])),
   );
   await insertDerivedFiles(trx, derived);
-  await recordUploadWarnings(trx, upload.id, tellable(warnings));
   const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
   const before = await recordStudies(unit, upload, rows, pacs);
+  const superseded = await supersededWarnings(trx, pacs, upload.id);
+  await recordUploadWarnings(trx, upload.id, [...superseded, ...tellable(warnings)]);
+  await recordCompared(trx, upload.id);
   const unneeded = await deleteUnusedDerivedFiles(trx, upload.id);
   if (studies.length === 0) {
     const problem = rejection(files);
@@ -107,21 +111,24 @@ export async function recordIntake(
  * @returns what an earlier intake had recorded of them
  */
 async function recordStudies(
-  { trx }: UnitOfWork,
+  unit: UnitOfWork,
   upload: UploadRow,
   rows: ReadonlyArray<ReturnType<typeof toRows>>,
   { rules }: RecordConfig['pacs'],
 ): Promise<StudyRow[]> {
-  const before = await listFirstDeliveries(trx, [upload.id]);
+  const { trx } = unit;
+  const before = await listRecordedStudies(trx, upload.id);
   const sender = await findUser(trx, upload.userId);
   for (const { study, instances } of rows) {
     const routed = { ...upload, modalities: study.modalities, facility: sender?.facility ?? null };
     const target = upload.target ?? routeStudy(rules, routed, DEFAULT_TARGET);
     const known = before.find(({ studyInstanceUid }) => studyInstanceUid === study.studyInstanceUid);
-    await recordStudy(trx, known, { ...study, target }, instances);
+    auditSuperseded(unit, await recordStudy(trx, known, { ...study, target }, instances));
   }
-  const foundUids = rows.map(({ study }) => study.studyInstanceUid);
-  await deleteStudiesNotFound(trx, upload.id, foundUids);
+  const found = new Set(rows.map(({ study }) => study.studyInstanceUid));
+  for (const study of before.filter(({ studyInstanceUid }) => !found.has(studyInstanceUid))) {
+    auditSuperseded(unit, await removeStudy(trx, study));
+  }
   return before;
 }
 

@@ -4,6 +4,7 @@ import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { findEarlierInstances } from '@relaypacs/core/db/instances.js';
 import { findKnownPatients } from '@relaypacs/core/db/studies.js';
+import { INTAKE_FAILED } from '@relaypacs/core/db/unexamined-files.js';
 import { listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
@@ -43,7 +44,7 @@ const FILES_AT_ONCE = 2;
 const DAY_MS = 86_400_000;
 
 const UNREADABLE: UploadProblem = {
-  code: 'INTAKE_FAILED',
+  code: INTAKE_FAILED,
   title: 'Could not be checked',
   detail:
     'The files arrived, but could not be read for checking after many tries. They are kept here. Ask your administrator to look, then try again.',
