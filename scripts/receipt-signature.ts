@@ -1,6 +1,19 @@
 import { RECEIPT_JWS_TYPE, type Receipt, ReceiptSchema } from '@relaypacs/core/contract/receipts.js';
-import { compactVerify, createLocalJWKSet, decodeProtectedHeader, errors, type JSONWebKeySet } from 'jose';
+import {
+  type CryptoKey,
+  compactVerify,
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+} from 'jose';
 import { NotAReceipt, type ReceiptSource, saysTheSame } from './receipt-source.js';
+
+/** The keys at hand do not allow a verdict; it says nothing of the receipt. */
+export class UnusableKeys extends Error {}
+
+const ALGORITHM = 'RS256';
+const FORGED = { kind: 'tampered', how: 'the signature does not belong to what it says' } as const;
 
 /** What is to be thought of a receipt. */
 export type Verdict =
@@ -13,21 +26,23 @@ export type Verdict =
  * Checks the signature of a receipt, and that what stands beside it says the same.
  *
  * @param keys - the public keys of the RelayPACS that is believed to have issued it
- * @throws NotAReceipt when something else was signed
+ * @throws NotAReceipt when something else was signed; UnusableKeys
  */
 export async function checkSignature(source: ReceiptSource, keys: JSONWebKeySet): Promise<Verdict> {
-  const { kid, typ } = headerOf(source.jws);
+  const { kid, typ, alg } = headerOf(source.jws);
   // A token of the same RelayPACS bears a good signature, too.
   if (typ !== RECEIPT_JWS_TYPE) throw new NotAReceipt('It is signed, but it is no receipt');
+  if (alg !== ALGORITHM) return FORGED;
   const keyId = kid ?? '';
+  const key = await findKey(keys, keyId);
+  if (!key) return { kind: 'otherKey', keyId };
   let payload: Uint8Array;
   try {
-    ({ payload } = await compactVerify(source.jws, createLocalJWKSet(keys), { algorithms: ['RS256'] }));
+    ({ payload } = await compactVerify(source.jws, key, { algorithms: [ALGORITHM] }));
   } catch (error) {
-    if (error instanceof errors.JWKSNoMatchingKey) return { kind: 'otherKey', keyId };
-    if (error instanceof errors.JOSEError) {
-      return { kind: 'tampered', how: 'the signature does not belong to what it says' };
-    }
+    if (error instanceof errors.JOSEError) return FORGED;
+    // Said of keys alone: too short, or not for signatures.
+    if (error instanceof TypeError) throw new UnusableKeys(error.message);
     throw error;
   }
   const signed: unknown = JSON.parse(new TextDecoder().decode(payload));
@@ -39,7 +54,19 @@ export async function checkSignature(source: ReceiptSource, keys: JSONWebKeySet)
   return { kind: 'genuine', receipt: receipt.data, keyId };
 }
 
-function headerOf(jws: string): { kid?: string; typ?: string } {
+/** @returns undefined when it is not among them */
+async function findKey(keys: JSONWebKeySet, kid: string): Promise<CryptoKey | undefined> {
+  try {
+    return await createLocalJWKSet(keys)({ alg: ALGORITHM, kid });
+  } catch (error) {
+    const isListed = keys.keys.some((key) => key.kid === kid);
+    if (error instanceof errors.JWKSNoMatchingKey && !isListed) return undefined;
+    // Several under one name, one of another kind, or one that no RSA key can be made of: whatever is thrown is about the keys.
+    throw new UnusableKeys((error as Error).message);
+  }
+}
+
+function headerOf(jws: string): { kid?: string; typ?: string; alg?: string } {
   try {
     return decodeProtectedHeader(jws);
   } catch {

@@ -9,14 +9,14 @@ import type { Receipt } from '@relaypacs/core/contract/receipts.js';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { renderPdf } from '@relaypacs/core/documents/render-pdf.js';
 import { makeReceipt, makeReceiptDelivery, makeReceiptInstance } from '@relaypacs/core/testing/receipts.js';
-import { CompactSign, exportJWK } from 'jose';
+import { CompactSign, exportJWK, type JWK } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderReceiptPdf } from '../server/src/receipts/receipt-pdf.js';
 import { signReceipt, withSignature } from '../server/src/receipts/sign-receipt.js';
 import { verifyReceipt } from './verify-receipt.js';
 
 const KEY = 'the-key';
-const newKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
+const newKey = (modulusLength = 2048) => generateKeyPairSync('rsa', { modulusLength });
 const ours = newKey();
 const receipt = makeReceipt([
   makeReceiptDelivery([0, 1, 2].map((i) => makeReceiptInstance(i, i === 2 ? { verification: 'uids' } : {}))),
@@ -233,6 +233,30 @@ describe('what keeps a receipt from being checked', () => {
     const lines: string[] = [];
     return [await verifyReceipt(args, (line) => lines.push(line)), lines.join('\n')];
   };
+
+  it.each([
+    ['two under one name', async (key: JWK) => [key, { ...key, n: key.n?.replace(/^./, 'x') }]],
+    ['one that is no RSA key', async (key: JWK) => [{ kid: key.kid, kty: 'RSA', n: 'AQAB' }]],
+    [
+      'one that is too short',
+      async (key: JWK) => [{ ...(await exportJWK(newKey(1024).publicKey)), kid: key.kid }],
+    ],
+    ['one of another kind', async (key: JWK) => [{ kid: key.kid, alg: 'RS256', kty: 'unknown' }]],
+  ])('is not called a forgery where it lies with the keys: %s', async (_, make) => {
+    const key = { ...(await exportJWK(ours.publicKey)), kid: KEY, alg: 'RS256' };
+    const keys = await write('odd-keys.json', JSON.stringify({ keys: await make(key) }));
+    const [code, words] = await verdictOn(jws, '--jwks', keys);
+    expect(words).not.toMatch(/TAMPERED|forged/);
+    expect([code, words]).toEqual([2, expect.stringMatching(/^The public keys cannot be used/)]);
+  });
+
+  it('is an address anybody on the way could answer for', async () => {
+    for (const url of ['http://relay.example.org/jwks.json', 'http://localhost.example.org/jwks.json']) {
+      const [code, words] = await verdictOn(jws, '--jwks', url);
+      expect([code, words]).toEqual([2, expect.stringMatching(/https:/)]);
+      expect(words).toMatch(/anybody on the way/);
+    }
+  });
 
   it('is said with what to do', async () => {
     const file = await write('receipt.jws', jws);

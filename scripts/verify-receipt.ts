@@ -5,7 +5,7 @@ import type { Receipt, ReceiptDelivery } from '@relaypacs/core/contract/receipts
 import type { JSONWebKeySet } from 'jose';
 import { isMainModule } from './main-module.js';
 import { compareFolder } from './receipt-files.js';
-import { checkSignature } from './receipt-signature.js';
+import { checkSignature, UnusableKeys } from './receipt-signature.js';
 import { NotAReceipt, readReceipt } from './receipt-source.js';
 
 /** Genuine, and the files are those it lists · not to be trusted, or files are missing · could not be checked. */
@@ -20,6 +20,8 @@ const USAGE = `Usage: relaypacs verify-receipt <receipt.json | receipt.jws | rec
 Exit code 0: genuine, and no listed file is missing. 1: not to be trusted, or files are missing. 2: not checked.`;
 
 const DEFAULT_KEYS = 'jwks.json';
+const KEYS_HINT =
+  'Save them once from /.well-known/jwks.json of the RelayPACS you trust, and name the file by --jwks.';
 const FETCH_WITHIN_MS = 15_000;
 const LISTED = 20;
 
@@ -56,7 +58,9 @@ export async function verifyReceipt(args: readonly string[], print: (line: strin
   } catch (error) {
     if (error instanceof NotAReceipt) say(`NOT A RECEIPT: ${error.message}.`);
     else if (error instanceof Unchecked) say(error.message);
-    else throw error;
+    else if (error instanceof UnusableKeys) {
+      say(`The public keys cannot be used: ${error.message}\n${KEYS_HINT}`);
+    } else throw error;
     return EXIT.unchecked;
   }
 }
@@ -88,9 +92,9 @@ async function readKeys(where: string): Promise<JSONWebKeySet> {
   try {
     keys = JSON.parse(isUrl ? await fetchText(where) : await readFile(where, 'utf8'));
   } catch (error) {
-    const hint =
-      'Save them once from /.well-known/jwks.json of the RelayPACS you trust, and name the file by --jwks.';
-    throw new Unchecked(`The public keys cannot be read from ${where}: ${(error as Error).message}\n${hint}`);
+    throw new Unchecked(
+      `The public keys cannot be read from ${where}: ${(error as Error).message}\n${KEYS_HINT}`,
+    );
   }
   if (typeof keys !== 'object' || keys === null || !('keys' in keys) || !Array.isArray(keys.keys)) {
     throw new Unchecked(`${where} holds no public keys: a JSON object with a list "keys" is needed.`);
@@ -99,7 +103,12 @@ async function readKeys(where: string): Promise<JSONWebKeySet> {
 }
 
 async function fetchText(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_WITHIN_MS) });
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== 'https:' && !['127.0.0.1', 'localhost'].includes(hostname)) {
+    throw new Error('over http: anybody on the way could answer with keys of their own. Use https:');
+  }
+  // A redirection may lead to where nobody is asked who answers.
+  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(FETCH_WITHIN_MS) });
   if (!response.ok) throw new Error(`answered with ${response.status}`);
   return response.text();
 }

@@ -14,14 +14,19 @@ export const ReceiptInstanceSchema = z.object({
   transferSyntaxUid: z.string(),
   seriesNumber: z.int().nullable(),
   instanceNumber: z.int().nullable(),
-  /** Bytes of what was sent. */
+  /** Bytes of the object as it was accepted, and sent where it was. */
   size: z.number(),
-  /** SHA-256 of what was sent, in hexadecimal digits. */
+  /** SHA-256 of the same, in hexadecimal digits. */
   sha256: z.string(),
   verification: z.enum(VERIFICATION_LEVELS),
   verifiedAt: z.iso.datetime(),
   /** The PACS held the same bytes already, so it was not sent. */
   alreadyThere: z.boolean(),
+  /**
+   * False: the PACS held one under the same identifier, with the same bytes (`alreadyThere`) or with contents that could
+   * not be compared, so that none was stored from RelayPACS. Receipts of earlier versions do not say.
+   */
+  sent: z.boolean().optional(),
   /** Code of what the PACS said of it, or why its contents could not be compared. */
   remark: z.string().nullable(),
 });

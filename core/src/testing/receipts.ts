@@ -16,6 +16,7 @@ export function makeReceiptInstance(index: number, more: Partial<ReceiptInstance
     verification: 'bytes',
     verifiedAt: AT,
     alreadyThere: false,
+    sent: true,
     remark: null,
     ...more,
   };

@@ -31,7 +31,8 @@ function study(id: string, more: Partial<StudyRow> = {}): StudyRow {
   } as StudyRow;
 }
 
-const ids = (studies: readonly StudyRow[]) => deliveredStudies(studies).map(({ id }) => id);
+const ids = (studies: readonly StudyRow[], status: UploadRow['status'] = 'delivered') =>
+  deliveredStudies({ status }, studies).map(({ id }) => id);
 
 it('is about every delivery, the first one first', () => {
   const later = new Date('2026-03-05T10:00:00Z');
@@ -56,11 +57,13 @@ it('is about what arrived while a study is sent once more, and about both delive
   expect(ids([study('1'), arrived])).toEqual(['1', '2']);
 });
 
-it('takes a study that failed and arrived when it was sent again, and once more after that, for delivered', () => {
+it.each(['failed', 'delivering', 'cancelled'] as const)('is about no upload that is %s', (status) => {
+  expect(ids([study('1')], status)).toEqual([]);
+});
+
+it('is about nothing when a study failed first, also where it arrived when it was sent again', () => {
   const failed = study('1', { status: 'failed', deliveredAt: null });
-  const second = study('2', { resendOf: '1', status: 'failed', deliveredAt: null });
-  expect(ids([failed, second])).toEqual([]);
-  expect(ids([failed, second, study('3', { resendOf: '2' })])).toEqual(['3']);
+  expect(ids([failed, study('2', { resendOf: '1' })])).toEqual([]);
 });
 
 const VERIFIED = new Date('2026-03-04T09:59:58.123Z');
@@ -127,9 +130,21 @@ it('names each instance with what was sent and how it was confirmed', () => {
       verification: 'uids',
       verifiedAt: '2026-03-04T09:59:58.123Z',
       alreadyThere: true,
+      sent: false,
       remark: 'PACS_WARNING',
     },
   ]);
+});
+
+it('claims to have sent only what was sent', () => {
+  const held = { code: 'HELD_NOT_COMPARED', title: '', detail: '' };
+  const rows = [
+    instance('1', 1),
+    instance('1', 2, { alreadyThere: true }),
+    instance('1', 3, { verification: 'uids', problem: held }),
+  ];
+  const { deliveries } = compose([study('1')], rows);
+  expect(deliveries[0]?.instances.map(({ sent }) => sent)).toEqual([true, false, false]);
 });
 
 it('claims no more of a delivery than was compared', () => {

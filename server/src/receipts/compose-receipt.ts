@@ -6,24 +6,25 @@ import type { FileTotals } from '@relaypacs/core/db/upload-files.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import type { UserRow } from '@relaypacs/core/db/users.js';
 
+/** The remark on what the PACS held before, with contents that nobody could compare. */
+const HELD_NOT_COMPARED = 'HELD_NOT_COMPARED';
+
 /** A study whose every instance the PACS has confirmed. */
 export type DeliveredStudy = StudyRow & { status: 'delivered'; deliveredAt: Date };
 
 /**
  * The deliveries a receipt is about, in their order.
  *
- * @returns none unless each study of the upload was delivered at least once: a receipt about a part would be taken for
- * one about all
+ * @returns none unless the upload is delivered, with each of its studies when it was first sent: a receipt about a part
+ * would be taken for one about all, and one about an upload that is told as failed would contradict it
  */
-export function deliveredStudies(studies: readonly StudyRow[]): DeliveredStudy[] {
-  const byId = new Map(studies.map((study) => [study.id, study]));
-  const firstOf = (study: StudyRow): string => {
-    const before = study.resendOf === null ? undefined : byId.get(study.resendOf);
-    return before ? firstOf(before) : study.id;
-  };
+export function deliveredStudies(
+  upload: Pick<UploadRow, 'status'>,
+  studies: readonly StudyRow[],
+): DeliveredStudy[] {
   const delivered = studies.filter(isDelivered);
-  const arrived = new Set(delivered.map(firstOf));
-  if (!studies.every((study) => arrived.has(firstOf(study)))) return [];
+  const isWhole = studies.every((study) => study.resendOf !== null || isDelivered(study));
+  if (upload.status !== 'delivered' || !isWhole) return [];
   return delivered.sort(
     (a, b) => a.deliveredAt.getTime() - b.deliveredAt.getTime() || (a.id < b.id ? -1 : 1),
   );
@@ -117,6 +118,7 @@ function composeInstance(row: DeliveredInstance): ReceiptInstance {
     verification: row.verification,
     verifiedAt: row.verifiedAt.toISOString(),
     alreadyThere: row.alreadyThere,
+    sent: !row.alreadyThere && row.problem?.code !== HELD_NOT_COMPARED,
     remark: row.problem?.code ?? null,
   };
 }

@@ -31,7 +31,7 @@ export interface ReceiptDeps {
  */
 export async function receiptFor(deps: ReceiptDeps, upload: UploadRow, actor: Actor): Promise<ReceiptRow> {
   const { db, transact } = deps.platform;
-  const studies = deliveredStudies(await listStudies(db, [upload.id]));
+  const studies = deliveredStudies(upload, await listStudies(db, [upload.id]));
   if (studies.length === 0) throw notReady(upload);
   const deliveriesKey = keyOf(studies);
   const issued = await findReceipt(db, upload.id, deliveriesKey);

@@ -126,7 +126,7 @@ const rule = (): PdfContent => ({
 });
 
 function howToCheck({ issuer }: Receipt): string {
-  return `The attached file ${RECEIPT_ATTACHMENT} holds what is said here, with the SHA-256 of every image as it was sent, signed by RelayPACS (JWS, RS256). In a checkout of RelayPACS, "npx relaypacs verify-receipt" checks it without a network, given this document and a saved copy of the public keys of ${issuer}/.well-known/jwks.json; any JOSE library checks it as well.`;
+  return `The attached file ${RECEIPT_ATTACHMENT} holds what is said here, with the SHA-256 of every image as RelayPACS has it, signed by RelayPACS (JWS, RS256). In a checkout of RelayPACS, "npx relaypacs verify-receipt" checks it without a network, given this document and a saved copy of the public keys of ${issuer}/.well-known/jwks.json; any JOSE library checks it as well.`;
 }
 
 function imageLists(
@@ -152,7 +152,12 @@ function imageLists(
 }
 
 function imageTable(instances: ReceiptDelivery['instances'], page: PrintedText): PdfContent {
-  const head = ['Series / image', 'SOP Instance UID, and SHA-256 of what was sent', 'Bytes', 'Confirmed by'];
+  const head = [
+    'Series / image',
+    'SOP Instance UID, and SHA-256 as RelayPACS has it',
+    'Bytes',
+    'Confirmed by',
+  ];
   return {
     style: 'list',
     layout: 'lightHorizontalLines',

@@ -13,8 +13,10 @@ const listed = { verification: 'uids' } as const;
 const factOf = (facts: ReturnType<typeof receiptFacts>, name: string) =>
   facts.find(([each]) => each === name)?.[1];
 
-it('counts the images of all deliveries in its first line', () => {
-  const receipt = makeReceipt([makeReceiptDelivery(40), makeReceiptDelivery(2)]);
+it('counts each image once in its first line, however often it was delivered', () => {
+  const others = [40, 41].map((index) => makeReceiptInstance(index));
+  const resent = makeReceiptDelivery(40, { isResend: true });
+  const receipt = makeReceipt([makeReceiptDelivery(40), makeReceiptDelivery(others), resent]);
   expect(headline(receipt)).toBe('42 of 42 images confirmed by the PACS');
   expect(headline(makeReceipt([makeReceiptDelivery(1)]))).toBe('1 of 1 image confirmed by the PACS');
 });
@@ -70,6 +72,9 @@ it('says of each image how it was confirmed, in words where there are any', () =
   expect(confirmationWords(makeReceiptInstance(0, { ...listed, remark: 'PACS_NOT_COMPARABLE' }))).toBe(
     `identifier\n${at}\nThe contents could not be compared.`,
   );
+  expect(
+    confirmationWords(makeReceiptInstance(0, { ...listed, sent: false, remark: 'HELD_NOT_COMPARED' })),
+  ).toBe(`identifier\n${at}\nThe PACS held one already: not sent, and its contents were not compared.`);
   expect(confirmationWords(makeReceiptInstance(0, { ...listed, remark: 'NEW' }))).toMatch(/\nNEW$/);
 });
 

@@ -17,9 +17,12 @@ export function moment(iso: string): string {
 
 const images = (number: number) => `${number} ${number === 1 ? 'image' : 'images'}`;
 
-/** `40 of 40 images confirmed by the PACS` */
+/** `40 of 40 images confirmed by the PACS`: each image counts once, however often it was sent again. */
 export function headline({ deliveries }: Receipt): string {
-  const number = deliveries.reduce((sum, { verification }) => sum + verification.instances, 0);
+  const first = deliveries.filter(({ isResend }) => !isResend);
+  const number = new Set(
+    first.flatMap(({ instances }) => instances.map(({ sopInstanceUid }) => sopInstanceUid)),
+  ).size;
   return `${number} of ${images(number)} confirmed by the PACS`;
 }
 
@@ -90,7 +93,7 @@ const REMARKS: Readonly<Record<string, string>> = {
   PACS_WARNING: 'The PACS stored it with a remark.',
   PACS_REWRITES: 'The PACS wrote details around the pixels anew.',
   PACS_NOT_COMPARABLE: 'The contents could not be compared.',
-  HELD_NOT_COMPARED: 'It was there already; the contents could not be compared.',
+  HELD_NOT_COMPARED: 'The PACS held one already: not sent, and its contents were not compared.',
 };
 
 /** How and when an instance was confirmed, with the remark on it. */
