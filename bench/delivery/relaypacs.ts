@@ -32,10 +32,10 @@ export interface PacsRequest {
 export class RelayPacs {
   readonly stack: Stack;
   private readonly client: ApiClient;
-  private readonly database: pg.Client;
+  private readonly database: pg.Pool;
   private readonly requestLog: string;
 
-  private constructor(stack: Stack, client: ApiClient, database: pg.Client, requestLog: string) {
+  private constructor(stack: Stack, client: ApiClient, database: pg.Pool, requestLog: string) {
     this.stack = stack;
     this.client = client;
     this.database = database;
@@ -61,8 +61,9 @@ export class RelayPacs {
         ...env,
       },
     });
-    const database = new pg.Client({ connectionString: stack.databaseUrl });
-    await database.connect();
+    const database = new pg.Pool({ connectionString: stack.databaseUrl, max: 2 });
+    // It ends before the stack is stopped; what breaks before that, the next query says.
+    database.on('error', () => {});
     return new RelayPacs(stack, await ApiClient.signUp(stack.baseUrl), database, requestLog);
   }
 

@@ -13,6 +13,8 @@ export interface OrthancOptions {
   port?: number;
   /** Variables on top of this process's. */
   env?: Record<string, string>;
+  /** Settings in place of, or beside, those of the tests. */
+  settings?: Record<string, unknown>;
 }
 
 /** A real Orthanc with DICOMweb, on loopback only. */
@@ -56,7 +58,10 @@ export async function startOrthanc(options: OrthancOptions = {}): Promise<Orthan
   const port = options.port ?? (await freePort());
   const dicomPort = await freePort();
   const configuration = path.join(dir, 'orthanc.json');
-  await writeFile(configuration, JSON.stringify(settings(dir, port, dicomPort, plugin), null, 2));
+  await writeFile(
+    configuration,
+    JSON.stringify({ ...settings(dir, port, dicomPort, plugin), ...options.settings }, null, 2),
+  );
 
   const shim = await loopbackShim();
   const restUrl = `http://127.0.0.1:${port}`;
