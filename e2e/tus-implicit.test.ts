@@ -39,8 +39,9 @@ describe('a file that was never announced', () => {
     expect((await receivedBytes(stack, made.file.id)).equals(content)).toBe(true);
     const [upload, ...more] = await listed();
     expect(more).toEqual([]);
-    expect(upload).toMatchObject({ status: 'received', fileCount: 1, totalBytes: 5000 });
+    expect(upload).toMatchObject({ status: 'received', fileCount: 1, totalBytes: 5000, warningCount: 0 });
     expect(await sender.upload(String(upload!.id))).toMatchObject({
+      warnings: [],
       files: [{ filename: 'unnamed', size: 5000, status: 'received' }],
     });
   });

@@ -75,7 +75,10 @@ export type NewUpload = Omit<
   Partial<Pick<UploadRow, 'onDoubt' | 'target' | 'isImplicit' | 'isHidden'>>;
 
 export async function insertUpload(db: Queryable, upload: NewUpload): Promise<UploadRow> {
-  const [row] = await db<UploadRow>('uploads').insert(upload).returning('*');
+  // Said as JSON: the driver would make an empty object of an empty list.
+  const [row]: UploadRow[] = await db('uploads')
+    .insert({ ...upload, warnings: '[]' })
+    .returning('*');
   if (!row) throw new Error('The upload was not written');
   return row;
 }
