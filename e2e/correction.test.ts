@@ -199,7 +199,6 @@ describe('a study without a patient ID', () => {
     ]);
     const problems = upload.studies.filter(({ status }) => status === 'failed').map(({ problem }) => problem);
     expect(problems).toMatchObject([{ remedy: 'new_upload' }, { remedy: 'new_upload' }]);
-    expect((await jane.request('DELETE', `/api/v1/uploads/${id}`)).status).toBe(409);
   });
 
   it('says so when its character set cannot write the ID', async () => {
@@ -364,6 +363,25 @@ describe('an upload that waits for its sender', () => {
     expect(upload).toMatchObject({ status: 'delivered', warningCount: 0 });
     // The picture belongs to the study now.
     expect(upload.studies).toMatchObject([{ instances: { total: 2 }, modalities: ['CT', 'OT'] }]);
+  });
+
+  it('cannot be taken back when part of it went to the PACS before it was corrected', async () => {
+    const images = makeImages({ patientId: 'P-16' }, WITHOUT_ID);
+    const id = await jane.send(bytesOf(images), {
+      onDoubt: 'ask',
+      patientId: 'P-16',
+      studyDate: '2026-01-02',
+    });
+    expect(await outcome(id)).toMatchObject({ status: 'failed', instances: { verified: 1, failed: 1 } });
+    await correct(id, { patientName: 'Roe, Richard' });
+    await retry(id);
+    expect(await waits(id)).toMatchObject({ status: 'processing' });
+    const refused = await jane.request('DELETE', `/api/v1/uploads/${id}`);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'UPLOAD_STATE_CONFLICT' } });
+    expect(refused.body.detail).toMatch(/what has gone to the PACS stays there/);
+    await correct(id, { patientName: 'Doe, Jane', patientId: 'P-16' });
+    await retry(id);
+    expect(await outcome(id)).toMatchObject({ status: 'delivered', instances: { total: 2, verified: 2 } });
   });
 
   it('is sent as corrected, also by who does not want to be asked again', async () => {
