@@ -55,7 +55,9 @@ function phases({ received, delivered, requests }: Delivery): Record<string, num
   const stows = requests.filter(({ method }) => method === 'POST');
   const first = Math.min(...stows.map(({ begin }) => begin));
   const last = Math.max(...stows.map(({ end }) => end));
-  const asked = Math.min(...requests.map(({ begin }) => begin));
+  // Not those by which it is seen whether the PACS is there.
+  const questions = requests.filter(({ path }) => path.includes('/instances'));
+  const asked = Math.min(...questions.map(({ begin }) => begin));
   const [intake = '', question = '', verification = ''] = PHASES;
   return {
     [OURS]: (delivered - received) / 1000,
