@@ -36,7 +36,7 @@ const PASSING_FAULTS: Record<string, Partial<Fault> & { repeats?: true; timeoutM
 };
 
 const PERSONALITIES = ['orthanc', 'dcm4chee'] as const;
-/** Two requests: the first alone, then the rest. */
+/** Three requests: one image that begins the study, then the rest in two. */
 const INSTANCES = 27;
 /** Trials at once; each spends most of its time waiting. */
 const AT_ONCE = 12;
