@@ -44,6 +44,11 @@ export function findTarget({ all }: Pick<PacsTargets, 'all'>, key: string): Pacs
   return all.find((target) => target.key === key);
 }
 
+/** What people read as the name of a target; its key, when it is not configured any more. */
+export function targetName(pacs: Pick<PacsTargets, 'all'>, key: string): string {
+  return findTarget(pacs, key)?.name ?? key;
+}
+
 const KEY = /^[a-z][a-z0-9-]{0,31}$/;
 const prefixOf = (key: string) => `PACS_${key.toUpperCase().replaceAll('-', '_')}_`;
 

@@ -238,6 +238,11 @@ const VARIABLES = {
   },
   INTAKE_CONCURRENCY: { default: '2', meaning: 'Uploads one worker checks at once.' },
   DELIVERY_CONCURRENCY: { default: '2', meaning: 'Studies one worker delivers at once.' },
+  DELIVERY_EAGER: {
+    default: 'off',
+    meaning:
+      '`stat` delivers the images of a STAT upload while the rest still arrives ([early delivery](delivery.md#early-delivery)); `off` delivers nothing before all of an upload is here.',
+  },
   METRICS_PORT: {
     default: 'none',
     meaning:

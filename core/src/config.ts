@@ -89,6 +89,8 @@ export interface Config {
   };
   keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
   worker: { intakeConcurrency: number; deliveryConcurrency: number };
+  /** Whether images of STAT uploads are delivered while the rest still arrives. */
+  delivery: { eager: 'off' | 'stat' };
   metrics: {
     /** Port of the server's metrics alone; undefined: none. */
     port: number | undefined;
@@ -246,6 +248,7 @@ export function loadConfig(env: Environment): Config {
       intakeConcurrency: reader.integer('INTAKE_CONCURRENCY', 2, 1, 32),
       deliveryConcurrency: reader.integer('DELIVERY_CONCURRENCY', 2, 1, 32),
     },
+    delivery: { eager: reader.choice('DELIVERY_EAGER', ['off', 'stat'], 'off') },
     metrics: readMetrics(reader, port),
     shutdownDelayMs: reader.number('SHUTDOWN_DELAY_SECONDS', 1, 0, 300) * 1000,
     log: { level: reader.choice('LOG_LEVEL', ['error', 'warn', 'info', 'debug'], 'info') },

@@ -76,10 +76,15 @@ export class RowClaim {
   /**
    * Runs a unit of work that writes only while the row is ours.
    *
+   * @param first - holds rows that others hold before they hold this one
    * @throws ClaimLost and writes nothing when it is not
    */
-  async write<T>(work: (unit: UnitOfWork) => Promise<T>): Promise<T> {
+  async write<T>(
+    work: (unit: UnitOfWork) => Promise<T>,
+    first?: (unit: UnitOfWork) => Promise<unknown>,
+  ): Promise<T> {
     return this.transact(async (unit) => {
+      await first?.(unit);
       if (!(await holdsClaim(unit.trx, this.table, this.id, this.holder))) {
         this.losing.abort(new ClaimLost());
         throw new ClaimLost();

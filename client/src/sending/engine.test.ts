@@ -232,6 +232,29 @@ it('cancels at the server and stops sending', async () => {
   expect(engine.value).toEqual([]);
 });
 
+it('goes on with a study that cannot be cancelled any more because part of it is in the PACS', async () => {
+  const refused = 'Some images are in the PACS already, so the upload can no longer be taken back.';
+  const held = gate();
+  server.intercept = async (request, response) => {
+    if (request.method === 'DELETE') {
+      response.writeHead(409, { 'Content-Type': 'application/problem+json' });
+      response.end(JSON.stringify({ status: 409, code: 'UPLOAD_STATE_CONFLICT', detail: refused }));
+      return true;
+    }
+    if (isTus(request) && (server.uploads[0]?.files.size ?? 0) >= 4) await held.passed;
+    return false;
+  };
+  const ct = study('Doe^Jane', Array(12).fill(1000), { serviceLevel: 'stat' });
+  engine.send([ct]);
+  await engineSays(() => (server.uploads[0]?.files.size ?? 0) >= 4);
+  await engine.cancel(engine.value[0]?.id ?? '');
+  expect(engine.value[0]).toMatchObject({ phase: 'failed', problem: refused });
+  held.open();
+  engine.tryAgain(engine.value[0]?.id ?? '');
+  await engineSays(() => phases()[0] === 'sent');
+  await expectWhole(ct);
+});
+
 it('stops at a refusal that cannot change, in the words of the server, and goes on when told to', async () => {
   let refuse = true;
   server.intercept = (request, response) => {

@@ -169,8 +169,7 @@ export class StudyCalls {
         break;
       } catch (error) {
         const problem = error instanceof ProblemError ? error : undefined;
-        // Delivery has begun: too late.
-        if (problem?.code === 'UPLOAD_STATE_CONFLICT') return transfer.sent();
+        if (problem?.code === 'UPLOAD_STATE_CONFLICT') return this.#tooLate(transfer, uploadId, problem);
         if (problem && ['askServer', 'giveUp'].includes(nextStep(problem))) break;
         transfer.hinderedBy(this.hindranceOf(problem?.status));
         this.#changed();
@@ -179,6 +178,14 @@ export class StudyCalls {
       }
     }
     transfer.cancelled();
+  }
+
+  /** Delivery has begun. Where it began early the rest is still missing, and whoever sends it can go on. */
+  async #tooLate(transfer: Transfer, uploadId: string, problem: ProblemError): Promise<void> {
+    const upload = await this.#options.uploads.detail(uploadId).catch(() => undefined);
+    if (!upload || upload.status === 'created' || upload.status === 'uploading')
+      transfer.fail(problem.message);
+    else transfer.sent();
   }
 
   /** After a failed call. @returns whether to call again; if not, the transfer has failed */

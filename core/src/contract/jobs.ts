@@ -1,7 +1,7 @@
 /** The queues and what their jobs carry: ids only, never patient data. */
 export interface JobPayloads {
-  /** Open, check and record what one upload holds. */
-  intake: { uploadId: string };
+  /** Open, check and record what one upload holds; `early`: what may be delivered while the rest still arrives. */
+  intake: { uploadId: string; early?: true };
   /** Bring one study into the PACS and prove that it is there. */
   delivery: { studyId: string };
 }

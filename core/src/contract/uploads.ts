@@ -278,6 +278,11 @@ export const StudySchema = z.object({
   modalities: z.array(z.string()),
   seriesCount: z.int(),
   status: z.enum(STUDY_STATUSES),
+  /**
+   * Images of it are delivered while others may still arrive (`DELIVERY_EAGER`), or the upload ended before they did:
+   * what the PACS has is not all of it, and `instances` counts what is known so far.
+   */
+  incomplete: z.boolean(),
   waitingFor: z.literal('pacs').nullable(),
   instances: InstanceCountsSchema,
   problem: UploadProblemSchema.nullable(),

@@ -12,12 +12,16 @@ export interface QueueTarget {
   concurrency: number;
 }
 
+/** Studies that are to be delivered: all of their upload was checked, or they are begun before. */
+const MAY_GO = `(u.status = 'delivering' OR s.resend_of IS NOT NULL
+    OR (s.early_delivery = 'going' AND u.status = 'uploading' AND u.expires_at > now()))`;
+
 /** Studies that could be delivered now: due, in nobody's hands, and no other delivery of the same study there runs. */
 const WAITING = `
   s.status IN ('pending', 'delivering')
   AND (s.claimed_by IS NULL OR s.claim_expires_at < now())
   AND (s.next_attempt_at IS NULL OR s.next_attempt_at <= now())
-  AND (u.status = 'delivering' OR s.resend_of IS NOT NULL)
+  AND ${MAY_GO}
   AND s.target = ANY(:open)
   AND NOT EXISTS (
     SELECT 1 FROM studies o
@@ -129,7 +133,7 @@ export async function countDeliveries(
   const rows: Array<{ target: string; waiting: number; running: number }> = await db('studies as s')
     .join('uploads as u', 'u.id', 's.uploadId')
     .whereIn('s.status', ['pending', 'delivering'])
-    .whereRaw(`(u.status = 'delivering' OR s.resend_of IS NOT NULL)`)
+    .whereRaw(MAY_GO)
     .groupBy('s.target')
     .select(
       's.target',

@@ -1,5 +1,6 @@
 import type { ContentStep } from '../archive/content-step.js';
 import type { InstanceStatus, UploadProblem, VerificationLevel } from '../contract/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY } from '../domain/early-delivery.js';
 import type { Queryable } from './database.js';
 
 /** A piece of a repaired object: new bytes, or a range of the file. */
@@ -189,10 +190,14 @@ export async function recordLoneBreak(db: Queryable, id: string): Promise<number
   return row?.loneBreaks ?? 0;
 }
 
-/** Gives the failed instances of a study another chance, with nothing held against them. */
+/**
+ * Gives the failed instances of a study another chance, with nothing held against them; not those that must not go and
+ * went early.
+ */
 export async function reopenFailedInstances(db: Queryable, studyId: string): Promise<void> {
   await db<InstanceRow>('instances')
     .where({ studyId, status: 'failed' })
+    .whereRaw(`problem->>'code' IS DISTINCT FROM ?`, [FAULT_AFTER_EARLY_DELIVERY])
     .update({ status: 'pending', problem: null, loneBreaks: 0, brokeAt: null });
 }
 

@@ -1,4 +1,5 @@
 import type { InstanceCounts, StudyStatus, UploadProblem, Warning } from '../contract/uploads.js';
+import type { EarlyDelivery } from '../domain/early-delivery.js';
 import type { Queryable } from './database.js';
 
 export interface StudyRow {
@@ -9,6 +10,8 @@ export interface StudyRow {
   target: string;
   /** The delivery this one repeats, because an administrator asked for it. */
   resendOf: string | null;
+  /** Begun before all of its upload was checked; null: it was not, or is complete by now. */
+  earlyDelivery: EarlyDelivery | null;
   patientName: string | null;
   patientId: string | null;
   patientBirthDate: string | null;
@@ -38,6 +41,7 @@ export type NewStudy = Omit<
   StudyRow,
   | 'status'
   | 'resendOf'
+  | 'earlyDelivery'
   | 'waitingFor'
   | 'problem'
   | 'warnings'
@@ -50,7 +54,7 @@ export type NewStudy = Omit<
   | 'deliveredAt'
   | 'supersededAt'
 > &
-  Partial<Pick<StudyRow, 'warnings' | 'resendOf'>>;
+  Partial<Pick<StudyRow, 'warnings' | 'resendOf' | 'earlyDelivery'>>;
 
 export async function insertStudy(db: Queryable, study: NewStudy): Promise<void> {
   await db('studies').insert({ ...study, warnings: JSON.stringify(study.warnings ?? []), status: 'pending' });
@@ -97,7 +101,14 @@ export async function updateStudy(
   change: Partial<
     Pick<
       StudyRow,
-      'status' | 'waitingFor' | 'problem' | 'attempts' | 'nextAttemptAt' | 'deliveredAt' | 'claimedBy'
+      | 'status'
+      | 'waitingFor'
+      | 'problem'
+      | 'attempts'
+      | 'nextAttemptAt'
+      | 'deliveredAt'
+      | 'claimedBy'
+      | 'earlyDelivery'
     >
   >,
 ): Promise<void> {
@@ -118,10 +129,19 @@ export async function findKnownPatients(
   studyInstanceUids: readonly string[],
   exceptUploadId: string,
 ): Promise<KnownPatient[]> {
+  const verifiedInstance = db('instances')
+    .whereRaw('instances.study_id = studies.id')
+    .where({ status: 'verified' })
+    .select(db.raw('1'));
   return db<StudyRow>('studies')
     .whereIn('studyInstanceUid', [...studyInstanceUids])
     .whereNot({ uploadId: exceptUploadId })
-    .where({ status: 'delivered', resendOf: null, supersededAt: null })
+    .where({ resendOf: null, supersededAt: null })
+    .where((known) =>
+      known
+        .where({ status: 'delivered' })
+        .orWhere((early) => early.whereNotNull('earlyDelivery').whereExists(verifiedInstance)),
+    )
     .select('studyInstanceUid', 'patientName', 'patientId', 'patientBirthDate');
 }
 

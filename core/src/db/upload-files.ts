@@ -23,6 +23,8 @@ export interface UploadFileRow {
   /** Written by the intake (a wrapped image or note), and no file of the sender's. */
   isDerived: boolean;
   status: FileStatus;
+  /** Was looked at for early delivery. */
+  seenEarly: boolean;
   /** Null until the worker has looked into it. */
   kind: FileKind | null;
   problem: UploadProblem | null;

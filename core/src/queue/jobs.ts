@@ -19,6 +19,21 @@ export function intakeJob(
   };
 }
 
+/**
+ * The job that looks at what has arrived of an upload while the rest still does.
+ *
+ * @param received - files that have arrived; the number makes the job's id
+ */
+export function earlyIntakeJob(upload: Pick<UploadRow, 'id' | 'serviceLevel'>, received: number): QueuedJob {
+  return {
+    queue: 'intake',
+    jobId: `early-${upload.id}-${received}`,
+    payload: { uploadId: upload.id, early: true },
+    priority: priorityOf(upload.serviceLevel),
+    runAt: new Date(),
+  };
+}
+
 /** The delivery job of a study; see {@link intakeJob} for its id. */
 export function deliveryJob(
   study: Pick<StudyRow, 'id' | 'attempts' | 'nextAttemptAt'>,

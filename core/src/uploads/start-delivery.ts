@@ -9,13 +9,13 @@ import { deliveryJob } from '../queue/jobs.js';
  * Hands an upload's studies to delivery: those that are still to be delivered. One of which the PACS has everything
  * already is delivered at once.
  *
- * @param more - detail for the audit trail, and further columns that change with the status
+ * @param more - what is wrong already, detail for the audit trail, and further columns that change with the status
  */
 export async function startDelivery(
   unit: UnitOfWork,
   upload: UploadRow,
   actor: Actor,
-  more: Pick<StatusChange, 'detail' | 'set'> = {},
+  more: Pick<StatusChange, 'problem' | 'detail' | 'set'> = {},
 ): Promise<UploadRow> {
   const studies = await listFirstDeliveries(unit.trx, [upload.id]);
   const open = studies.filter(({ status }) => status === 'pending');

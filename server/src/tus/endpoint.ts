@@ -46,7 +46,7 @@ export function createTusEndpoint({
   const metrics = new TusMetrics(platform.metrics, leases);
 
   async function finish(request: TusRequest, fileId: string, size: number): Promise<void> {
-    const { abandoned, problem } = await finishFile(transact, request, fileId, size);
+    const { abandoned, problem } = await finishFile(platform, request, fileId, size);
     await removeBytes(abandoned);
     if (problem) throw problem;
   }
@@ -132,7 +132,7 @@ export function createTusEndpoint({
     const { tusMetadata } = request;
     const metadata = readFileMetadata(tusMetadata ?? undefined);
     const ids = sliceIds(slicesNamed(req));
-    const { fileId, abandoned, problem } = await joinSlices(transact, request, ids, {
+    const { fileId, abandoned, problem } = await joinSlices(platform, request, ids, {
       metadata,
       tusMetadata,
     });

@@ -1,12 +1,21 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import { hasUnseenBeside } from '@relaypacs/core/db/early-files.js';
 import { receiveUploadFile } from '@relaypacs/core/db/received-bytes.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { deleteUploadFiles, findUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, setTotalBytes, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { type EarlyRules, mayGoEarly } from '@relaypacs/core/domain/early-delivery.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+import { earlyIntakeJob } from '@relaypacs/core/queue/jobs.js';
 import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { TusRequest } from './tus-request.js';
+
+export interface FinishDeps {
+  transact: Transact;
+  /** Whether what has arrived is looked at while the rest still does. */
+  config: EarlyRules;
+}
 
 export interface FinishedFile {
   /** Keys of objects nobody needs any more. */
@@ -22,14 +31,15 @@ const nothingToDo: FinishedFile = { abandoned: [], problem: undefined };
  * status, audit and job in one transaction. Doing it twice changes nothing. A slice waits for its join.
  */
 export async function finishFile(
-  transact: Transact,
+  { transact, config }: FinishDeps,
   { upload: known, actor }: Pick<TusRequest, 'upload' | 'actor'>,
   fileId: string,
   size: number,
 ): Promise<FinishedFile> {
   return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, known.id);
-    if (upload && takesFiles(upload.status)) return receiveFile(unit, upload, fileId, size, actor);
+    if (upload && takesFiles(upload.status))
+      return receiveFile(unit, upload, { id: fileId, size }, actor, config);
     const file = await findUploadFile(unit.trx, fileId);
     if (file && file.status !== 'uploading') return nothingToDo;
     const problem = new HttpProblem('GONE', 'The upload takes no more files; this one is not needed.');
@@ -41,15 +51,18 @@ export async function finishFile(
 export async function receiveFile(
   unit: UnitOfWork,
   upload: UploadRow,
-  fileId: string,
-  size: number,
+  { id: fileId, size }: { id: string; size: number },
   actor: Actor,
+  config: FinishDeps['config'],
 ): Promise<FinishedFile> {
   const before = await receiveUploadFile(unit.trx, upload, fileId, size);
   if (!before.done) return refuseFile(unit, upload, fileId);
   const received = before.received + 1;
   const receivedBytes = before.receivedBytes + size;
   if (received < upload.fileCount) {
+    if (mayGoEarly(upload, config) && !(await hasUnseenBeside(unit.trx, upload.id, fileId))) {
+      unit.enqueue(earlyIntakeJob(upload, received));
+    }
     announceUpload(unit, upload);
     return nothingToDo;
   }

@@ -3,7 +3,7 @@ import { moveSegments } from '@relaypacs/core/db/file-segments.js';
 import { isId, newId } from '@relaypacs/core/db/ids.js';
 import { insertUploadFile } from '@relaypacs/core/db/new-upload-files.js';
 import { holdTransactionLock } from '@relaypacs/core/db/transaction-lock.js';
-import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import {
   deleteUploadFiles,
   findFileWithUpload,
@@ -17,7 +17,7 @@ import { HttpProblem, notFound } from '../http/http-problem.js';
 import { assertTakesBytes } from './access.js';
 import { assertFits, beginImplicit, holdCreation } from './create-file.js';
 import { TUS_PATH } from './engine.js';
-import { type FinishedFile, receiveFile } from './finish-file.js';
+import { type FinishDeps, type FinishedFile, receiveFile } from './finish-file.js';
 import type { FileMetadata } from './metadata.js';
 import { clientIdTaken, findEarlierCreation } from './repeated-creation.js';
 import type { TusRequest } from './tus-request.js';
@@ -90,7 +90,7 @@ export interface JoinedFile extends FinishedFile {
  * @throws HttpProblem NOT_FOUND, FILES_INCOMPLETE naming what is missing, and what a creation can be refused for
  */
 export async function joinSlices(
-  transact: Transact,
+  { transact, config }: FinishDeps,
   request: TusRequest,
   ids: readonly string[],
   described: { metadata: FileMetadata; tusMetadata: string | null },
@@ -149,6 +149,6 @@ export async function joinSlices(
     if (upload.status === 'created') {
       await changeUploadStatus(unit, { uploadId: upload.id, to: 'uploading', actor });
     }
-    return { fileId, ...(await receiveFile(unit, upload, fileId, size, actor)) };
+    return { fileId, ...(await receiveFile(unit, upload, { id: fileId, size }, actor, config)) };
   });
 }

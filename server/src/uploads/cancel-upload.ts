@@ -1,8 +1,11 @@
+import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
+import { deleteEarlyStudies, listWentOut, lockEarlyStudies } from '@relaypacs/core/db/early-studies.js';
 import { listEverDelivered } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
+import { wentOutWords } from '@relaypacs/core/domain/early-delivery.js';
 import { isCancellable } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
 
@@ -12,11 +15,17 @@ import { HttpProblem, notFound } from '../http/http-problem.js';
  * @returns true when the upload was cancelled by this call
  * @throws HttpProblem UPLOAD_STATE_CONFLICT once delivery has begun
  */
-export async function cancelUpload(transact: Transact, uploadId: string, actor: Actor): Promise<boolean> {
+export async function cancelUpload(
+  transact: Transact,
+  pacs: PacsTargets,
+  uploadId: string,
+  actor: Actor,
+): Promise<boolean> {
   return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     if (upload.status === 'cancelled') return false;
+    if (isCancellable(upload.status)) await withdrawEarlyStudies(unit.trx, pacs, uploadId);
     if (!isCancellable(upload.status) || (await wasSent(unit.trx, uploadId))) {
       throw new HttpProblem(
         'UPLOAD_STATE_CONFLICT',
@@ -31,4 +40,22 @@ export async function cancelUpload(transact: Transact, uploadId: string, actor: 
 /** One that failed and was corrected is checked anew when part of it has gone to the PACS. */
 async function wasSent(trx: Queryable, uploadId: string): Promise<boolean> {
   return (await listEverDelivered(trx, [uploadId])).some(({ attempts }) => attempts > 0);
+}
+
+/**
+ * Forgets what was to be delivered early. Sends are counted while the study is held, so from here on nothing goes.
+ *
+ * @throws HttpProblem UPLOAD_STATE_CONFLICT when something has gone already
+ */
+async function withdrawEarlyStudies(trx: Queryable, pacs: PacsTargets, uploadId: string): Promise<void> {
+  const studies = await lockEarlyStudies(trx, uploadId);
+  if (studies.length === 0) return;
+  const went = await listWentOut(trx, studies);
+  if (went.length > 0) {
+    throw new HttpProblem(
+      'UPLOAD_STATE_CONFLICT',
+      `${wentOutWords(went, (key) => targetName(pacs, key))}, so the upload can no longer be taken back. Nothing was changed. Send the rest; or, if it must not be there, tell the people who run the PACS.`,
+    );
+  }
+  await deleteEarlyStudies(trx, studies);
 }

@@ -2,6 +2,8 @@ import type { CorrectUploadRequest } from '@relaypacs/core/contract/corrections.
 import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { correctUpload as recordCorrection } from '@relaypacs/core/db/corrections.js';
+import { hasFaults } from '@relaypacs/core/db/early-studies.js';
+import { listFirstDeliveries } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
@@ -34,6 +36,7 @@ export async function correctUpload(
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     assertCorrectable(upload);
+    if (await hasFaults(unit.trx, await listFirstDeliveries(unit.trx, [uploadId]))) throw tooLate();
     const { patientName = upload.patientName, studyDate = upload.studyDate } = fields;
     const { modality = upload.modality } = fields;
     const isSameStudy =
@@ -44,6 +47,13 @@ export async function correctUpload(
     return recordCorrection(unit, upload, fields, key, actor);
   });
 }
+
+/** What is checked anew would be delivered beside it. */
+const tooLate = () =>
+  new HttpProblem(
+    'UPLOAD_STATE_CONFLICT',
+    'Images of the upload are in the PACS that should not be, and only the people there can put that right. Send what is right as a new upload. Nothing was changed.',
+  );
 
 function assertCorrectable({ status, waitingFor, bytesRemovedAt }: UploadRow): void {
   const isOpen = status === 'failed' || status === 'rejected' || waitingFor === 'sender';

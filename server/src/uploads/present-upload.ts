@@ -1,4 +1,4 @@
-import { findTarget, type PacsTargets } from '@relaypacs/core/config-targets.js';
+import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
 import {
   type ArchiveContents,
   type InstanceCounts,
@@ -34,6 +34,9 @@ import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 /** Unlike what merely tells what happened. */
 const isDoubt = ({ code }: Warning) => code !== 'SENT_BEFORE';
 
+/** Its upload still arrives, or was not checked as a whole: what becomes of it is not what becomes of the upload. */
+const isEarly = ({ earlyDelivery }: StudyRow) => earlyDelivery !== null;
+
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 
 function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
@@ -49,6 +52,8 @@ function addCounts(counts: Iterable<InstanceCounts>): InstanceCounts {
   }
   return sum;
 }
+
+const waitsForPacs = (study: StudyRow) => !isEarly(study) && study.waitingFor === 'pacs';
 
 /** How far the instances of studies are, and on how many of them there is a remark. */
 interface Progress {
@@ -69,7 +74,7 @@ function problemOf(
   { remarks }: Progress,
 ): UploadProblem | null {
   if (row.problem) return row.problem;
-  const waiting = studies.find((study) => study.waitingFor !== null && study.problem);
+  const waiting = studies.find((study) => !isEarly(study) && study.waitingFor !== null && study.problem);
   if (waiting?.problem) return waiting.problem;
   const doubtful = studies.reduce((sum, study) => sum + (remarks.get(study.id) ?? 0), 0);
   if (row.status !== 'delivered' || doubtful === 0) return null;
@@ -119,7 +124,7 @@ function presentSummary(
     id: row.id,
     userId: row.userId,
     status: row.status,
-    waitingFor: row.waitingFor ?? (studies.some((study) => study.waitingFor === 'pacs') ? 'pacs' : null),
+    waitingFor: row.waitingFor ?? (studies.some(waitsForPacs) ? 'pacs' : null),
     serviceLevel: row.serviceLevel,
     patientName: named.patientName,
     patientId: named.patientId,
@@ -147,8 +152,6 @@ function presentSummary(
   };
 }
 
-const targetName = (pacs: PacsTargets, key: string) => findTarget(pacs, key)?.name ?? key;
-
 function presentStudy(row: StudyRow, counts: InstanceCounts | undefined, pacs: PacsTargets): Study {
   return {
     id: row.id,
@@ -165,6 +168,7 @@ function presentStudy(row: StudyRow, counts: InstanceCounts | undefined, pacs: P
     modalities: row.modalities,
     seriesCount: row.seriesCount,
     status: row.status,
+    incomplete: isEarly(row),
     waitingFor: row.waitingFor,
     instances: counts ?? NO_INSTANCES,
     problem: row.problem,
@@ -225,7 +229,10 @@ export async function presentUpload(db: Queryable, pacs: PacsTargets, row: Uploa
     ...presentSummary(row, totals.get(row.id), studies.filter(isFirstDelivery), progress),
     warnings: row.warnings,
     files: files.map((file) => presentFile(file, row, contents.get(file.id))),
-    studies: studies.map((study) => presentStudy(study, progress.counts.get(study.id), pacs)),
+    studies: studies
+      // One that was stopped before anything of it went early is told when all of the upload was checked.
+      .filter((study) => !isEarly(study) || progress.counts.has(study.id))
+      .map((study) => presentStudy(study, progress.counts.get(study.id), pacs)),
     timeline: events.map(({ at, action, detail }) => ({
       at: at.toISOString(),
       event: action.replace(/^upload\./, ''),

@@ -1,7 +1,8 @@
 import type { Config } from '@relaypacs/core/config.js';
-import { findTarget } from '@relaypacs/core/config-targets.js';
+import { findTarget, targetName } from '@relaypacs/core/config-targets.js';
 import type { ResendRequest, ResendResponse } from '@relaypacs/core/contract/resends.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import { hasFaults } from '@relaypacs/core/db/early-studies.js';
 import { insertResend, PART_AT_ANOTHER_PACS, redirectStudy } from '@relaypacs/core/db/resends.js';
 import {
   countInstances,
@@ -140,7 +141,9 @@ async function resend(
       (other.status === 'pending' || other.status === 'delivering'),
   );
   if (isUnderWay) {
-    throw conflict(`The study is on its way to ${nameOf(pacs, target)} already; wait until that has ended.`);
+    throw conflict(
+      `The study is on its way to ${targetName(pacs, target)} already; wait until that has ended.`,
+    );
   }
   const id = await insertResend(unit.trx, first, target);
   const made = await findStudy(unit.trx, id);
@@ -154,14 +157,17 @@ async function redirect(
   study: StudyRow,
   target: string | undefined,
 ): Promise<Begun> {
-  const now = nameOf(pacs, study.target);
+  const now = targetName(pacs, study.target);
   if (target === undefined || target === study.target) {
     const what = study.status === 'failed' ? `was not delivered to ${now}` : `is on its way to ${now}`;
     const todo = study.status === 'failed' ? 'Retry it, or name' : 'Name';
     throw conflict(`The study ${what}. ${todo} another PACS to send it there instead.`);
   }
+  if (await hasFaults(unit.trx, [study])) {
+    throw conflict(`Images of the study are in ${now} that should not be, so it goes nowhere else.`);
+  }
   const counts = (await countInstances(unit.trx, [study.id])).get(study.id);
-  const warning = counts && counts.stored > 0 ? partThere(counts, now, nameOf(pacs, target)) : undefined;
+  const warning = counts && counts.stored > 0 ? partThere(counts, now, targetName(pacs, target)) : undefined;
   const redirected = await redirectStudy(unit.trx, study.id, target, warning);
   if (!redirected) {
     throw conflict(`The study is being delivered to ${now} right now; try again in a moment.`);
@@ -173,8 +179,6 @@ const partThere = ({ stored, total }: { stored: number; total: number }, from: s
   code: PART_AT_ANOTHER_PACS,
   message: `An administrator redirected this study from ${from} to ${to} when ${stored} of its ${total} images had reached ${from}. They are in ${from} as well.`,
 });
-
-const nameOf = (pacs: Pacs, key: string) => findTarget(pacs, key)?.name ?? key;
 
 /** In the upload's own history, so that its sender sees it: one entry for each PACS. */
 function recordBegun(unit: UnitOfWork, uploadId: string, begun: readonly Begun[], actor: Actor): void {

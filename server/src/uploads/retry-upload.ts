@@ -1,4 +1,6 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import type { Queryable } from '@relaypacs/core/db/database.js';
+import { hasFaults, hasUndelivered } from '@relaypacs/core/db/early-studies.js';
 import { listFirstDeliveries, type StudyRow, updateStudy } from '@relaypacs/core/db/studies.js';
 import { isToBeChecked } from '@relaypacs/core/db/unexamined-files.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
@@ -11,7 +13,7 @@ import { HttpProblem, notFound } from '../http/http-problem.js';
  * Tries a failed upload again: its failed studies go back to the queue, and only instances the PACS has not
  * confirmed are sent. Where what was entered was corrected, or files were not checked yet, all of it is checked anew
  * before; so it is where the PACS refuses images without a patient ID and one was entered. A rejected upload that was not corrected stays rejected,
- * because its files would be the same.
+ * because its files would be the same; images that went early and should not have are not sent again.
  *
  * @throws HttpProblem UPLOAD_STATE_CONFLICT when a retry cannot help
  */
@@ -29,7 +31,9 @@ export async function retryUpload(transact: Transact, uploadId: string, actor: A
     if (studies.length === 0 || isCorrected || (await isToBeChecked(unit.trx, upload))) {
       return checkAgain(unit, upload, actor);
     }
-    if (upload.patientId !== null && !upload.addsPatientId && studies.some(lacksPatientId)) {
+    const isFaulty = await hasFaults(unit.trx, studies);
+    if (isFaulty) await assertMoreIsMissing(unit.trx, studies);
+    else if (upload.patientId !== null && !upload.addsPatientId && studies.some(lacksPatientId)) {
       return checkAgain(unit, upload, actor, { addsPatientId: true });
     }
     for (const study of studies.filter(({ status }) => status === 'failed')) {
@@ -56,6 +60,15 @@ function assertRetryHelps({ status, bytesRemovedAt }: UploadRow, isCorrected: bo
       'The files are no longer kept here. Send them in a new upload.',
     );
   }
+}
+
+/** @throws HttpProblem UPLOAD_STATE_CONFLICT when all that is wrong is what the PACS has and should not have */
+async function assertMoreIsMissing(trx: Queryable, studies: readonly StudyRow[]): Promise<void> {
+  if (await hasUndelivered(trx, studies)) return;
+  throw new HttpProblem(
+    'UPLOAD_STATE_CONFLICT',
+    'What is wrong is in the PACS already and has to be put right there, so trying again would end the same way. Send what is right as a new upload.',
+  );
 }
 
 async function checkAgain(

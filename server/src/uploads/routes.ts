@@ -187,7 +187,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
 
   router.delete('/:id', guards.requireUploader, async (req, res) => {
     const upload = await uploadFor(req, res, mayChangeUpload);
-    if (await cancelUpload(transact, upload.id, actorOf(req, res))) {
+    if (await cancelUpload(transact, config.pacs, upload.id, actorOf(req, res))) {
       await removeBytes(await listUploadObjectKeys(db, upload.id));
     }
     res.status(204).end();

@@ -81,6 +81,10 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<Deli
     await withPacs(deps, record, target);
     await circuits.worked(target);
     const status = await record.settle();
+    if (status === 'goes_on' || status === 'sent_early') {
+      logger.info('What is known of the study so far was sent', { instances: record.instances.length });
+      return status;
+    }
     const failed = record.instances.filter((instance) => instance.status === 'failed');
     const counts = { instances: record.instances.length, failed: failed.length };
     if (status === 'delivered') logger.info('Study delivered', counts);

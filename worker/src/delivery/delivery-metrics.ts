@@ -1,11 +1,13 @@
 import type { CircuitState } from '@relaypacs/core/domain/circuit.js';
 import type { Metrics } from '@relaypacs/core/observability/metrics.js';
+import type { Unsettled } from './unsettled-study.js';
 
 /**
  * How one run at a study ended; `preempted`: it made room for a more urgent one; `awaiting_index`: the PACS does not show
- * yet what it stored.
+ * yet what it stored; `goes_on`, `sent_early`: it sent all it knew of, and more has come meanwhile, or may.
  */
 export type DeliveryOutcome =
+  | Unsettled
   | 'delivered'
   | 'failed'
   | 'waiting'

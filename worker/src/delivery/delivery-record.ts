@@ -36,6 +36,7 @@ import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import type { RowClaim } from '../row-claim.js';
 import { mayRun, problemOfStudy, recordResendEnded } from './study-outcome.js';
 import { uploadProblem } from './study-problems.js';
+import { leaveUnsettled, type Unsettled } from './unsettled-study.js';
 
 const PROGRESS_EVERY_MS = 1000;
 
@@ -164,15 +165,23 @@ export class DeliveryRecord {
 
   /**
    * Ends the study, and its upload when this was the last study of it: delivered only if the database has every
-   * instance as verified.
+   * instance as verified. Gives it back where it is not at its end.
    */
-  async settle(): Promise<'delivered' | 'failed'> {
+  async settle(): Promise<'delivered' | 'failed' | Unsettled> {
     await this.claim.stopRenewing();
+    const holdUpload = (unit: UnitOfWork) => lockUpload(unit.trx, this.upload.id);
     return this.claim.write(async (unit) => {
       const { id } = this.study;
-      const upload = await lockUpload(unit.trx, this.upload.id);
+      const upload = await holdUpload(unit);
       if (!upload) throw new Error('The upload is gone');
       const counts = (await countInstances(unit.trx, [id])).get(id) ?? NO_INSTANCES;
+      const unsettled = await leaveUnsettled(unit, id, counts);
+      if (unsettled) {
+        if (unsettled === 'goes_on') await release(unit, this.study, upload, this.claim.holder, 0);
+        else await releaseClaim(unit.trx, 'studies', id, this.claim.holder);
+        announceUpload(unit, upload);
+        return unsettled;
+      }
       const status = counts.total > 0 && counts.verified === counts.total ? 'delivered' : 'failed';
       const missing = this.instances.filter((instance) => instance.status !== 'verified');
       const problem = status === 'failed' ? problemOfStudy(upload, this.study, missing, counts.total) : null;
@@ -194,7 +203,7 @@ export class DeliveryRecord {
       recordResendEnded(unit, this.study, status);
       await settleUpload(unit, upload);
       return status;
-    });
+    }, holdUpload);
   }
 }
 

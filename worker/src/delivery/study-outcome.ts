@@ -3,12 +3,17 @@ import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { isFirstDelivery, type StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
 import { isOfAnnouncedPatient } from '../intake/announced-patient.js';
 import { type FailedInstance, resendProblem, studyProblem } from './study-problems.js';
 
-/** Whether a study may go to its PACS now: what is sent again may, whatever has become of its upload. */
+/**
+ * Whether a study may go to its PACS now: what is sent again may, whatever has become of its upload, and what is
+ * delivered early while that still arrives.
+ */
 export function mayRun(study: StudyRow, upload: UploadRow): boolean {
-  return !isFirstDelivery(study) || upload.status === 'delivering';
+  if (!isFirstDelivery(study) || upload.status === 'delivering') return true;
+  return study.earlyDelivery === 'going' && upload.status === 'uploading';
 }
 
 /**
@@ -26,8 +31,15 @@ export function problemOfStudy(
   if (!isFirstDelivery(study)) return resendProblem(missing, total);
   // The ID that was entered is that of the announced patient, and was put in already where it could be.
   const canAddPatientId = !upload.addsPatientId && isOfAnnouncedPatient(upload, attributesOf(study));
-  return studyProblem(missing, total, canAddPatientId);
+  const [fault] = missing.flatMap(({ problem }) => (isFault(problem) && problem ? [problem] : []));
+  if (!fault) return studyProblem(missing, total, canAddPatientId);
+  // What is in the PACS and should not be comes first: somebody there has to act.
+  const others = missing.filter(({ problem }) => !isFault(problem));
+  if (others.length === 0) return fault;
+  return { ...fault, detail: `${fault.detail} ${studyProblem(others, total, canAddPatientId).detail}` };
 }
+
+const isFault = (problem: UploadProblem | null) => problem?.code === FAULT_AFTER_EARLY_DELIVERY;
 
 const attributesOf = ({ patientName, patientId, patientBirthDate }: StudyRow) => ({
   attributes: {

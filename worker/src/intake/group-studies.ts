@@ -31,6 +31,9 @@ export interface StudyDraft {
   warnings: Warning[];
 }
 
+/** Ends the warning of a study that was refused as a whole. */
+export const NONE_SENT = 'None of them was sent.';
+
 /** What is known of studies and instances from other uploads. */
 export interface Earlier {
   instances: readonly EarlierInstance[];
@@ -70,7 +73,7 @@ export function groupStudies(
       refused.add(studyInstanceUid);
       warnings.push({
         code: 'MIXED_PATIENTS',
-        message: `One study holds images of different patients: ${patients.join('; ')}. None of them was sent.`,
+        message: `One study holds images of different patients: ${patients.join('; ')}. ${NONE_SENT}`,
       });
       continue;
     }
@@ -95,7 +98,7 @@ function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
 }
 
 /** What the objects say of patient and study, each value from the first that has it: a report may lack what images have. */
-function fullestAttributes(members: readonly StudyMember[]): StudyAttributes {
+export function fullestAttributes(members: readonly StudyMember[]): StudyAttributes {
   const fullest: StudyAttributes = {};
   for (const { object } of members) Object.assign(fullest, { ...object.attributes, ...fullest });
   return fullest;

@@ -1,5 +1,4 @@
 import type { Config } from '@relaypacs/core/config.js';
-import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
 import type {
   ArchiveEntry,
   CorrectableField,
@@ -30,13 +29,22 @@ import {
   waitForSender,
 } from '@relaypacs/core/db/uploads.js';
 import { findUser } from '@relaypacs/core/db/users.js';
-import { routeStudy } from '@relaypacs/core/domain/routing.js';
 import { startDelivery } from '@relaypacs/core/uploads/start-delivery.js';
+import {
+  completeReviewed,
+  countFaults,
+  type EarlyReview,
+  failReviewed,
+  reviewEarly,
+  tellWhatWent,
+  uploadFault,
+} from './early-review.js';
 import { type CheckedFile, type ExaminedEntry, subjectsOf } from './examined.js';
 import { type StudyDraft, toRows } from './group-studies.js';
 import { PICTURE_OF_ANOTHER_PATIENT, PICTURE_OF_NOBODY, TRANSFER_DAMAGED } from './intake-problems.js';
 import { asksSender } from './study-doubts.js';
 import { auditSuperseded, supersededWarnings } from './superseded-objects.js';
+import { targetOfStudy } from './target-of-study.js';
 import { tellable } from './tellable-warnings.js';
 
 /** What decides about a result. */
@@ -63,11 +71,14 @@ export interface IntakeResult {
 export async function recordIntake(
   unit: UnitOfWork,
   upload: UploadRow,
-  { files, studies, derived, warnings }: IntakeResult,
+  result: IntakeResult,
   { intake, pacs }: RecordConfig,
 ): Promise<string[]> {
   const { trx } = unit;
-  await assertStillAnnounced(unit, files);
+  await assertStillAnnounced(unit, result.files);
+  const early = await reviewEarly(unit, upload.id, result, pacs);
+  const { files, studies, derived, warnings } = tellWhatWent(early, result);
+  const fault = uploadFault(early);
   await recordFileVerdicts(trx, files.map(toVerdict));
   await replaceArchiveEntries(
     trx,
@@ -76,26 +87,30 @@ export async function recordIntake(
   );
   await insertDerivedFiles(trx, derived);
   const rows = studies.map((study) => toRows(upload.id, { ...study, warnings: tellable(study.warnings) }));
-  const before = await recordStudies(unit, upload, rows, pacs);
+  const before = await recordStudies(unit, upload, rows, early, pacs);
   const superseded = await supersededWarnings(trx, pacs, upload.id);
   await recordUploadWarnings(trx, upload.id, [...superseded, ...tellable(warnings)]);
   await recordCompared(trx, upload.id);
   const unneeded = await deleteUnusedDerivedFiles(trx, upload.id);
   if (studies.length === 0) {
-    const problem = rejection(files);
-    // What was delivered before a correction is not taken back.
-    const to = before.some(({ status }) => status === 'delivered') ? 'failed' : 'rejected';
-    await changeUploadStatus(unit, { uploadId: upload.id, to, actor: SYSTEM_ACTOR, problem });
+    const problem = fault ?? rejection(files);
+    // What was delivered before a correction, or went early, is not taken back.
+    const to = fault || before.some(({ status }) => status === 'delivered') ? 'failed' : 'rejected';
+    const detail = countFaults(early);
+    await changeUploadStatus(unit, { uploadId: upload.id, to, actor: SYSTEM_ACTOR, problem, detail });
     return unneeded;
   }
   const doubts = [...warnings, ...studies.flatMap((study) => study.warnings)];
-  if (asksSender(upload, intake, doubts)) {
+  // What has begun to go is not held any more.
+  if (early.length === 0 && asksSender(upload, intake, doubts)) {
     await waitForSender(unit, upload, SYSTEM_ACTOR, [...new Set(doubts.map(({ code }) => code))]);
     return unneeded;
   }
   const verdicts = subjectsOf(files).map(({ examined }) => examined.status);
   await startDelivery(unit, upload, SYSTEM_ACTOR, {
+    ...(fault ? { problem: fault } : {}),
     detail: {
+      ...countFaults(early),
       studies: rows.length,
       instances: rows.reduce((sum, { instances }) => sum + instances.length, 0),
       rejectedFiles: verdicts.filter((status) => status === 'rejected').length,
@@ -108,26 +123,35 @@ export async function recordIntake(
 /**
  * Writes down the studies, each bound for a PACS.
  *
+ * @param early - those of which something went before all of the upload was checked
  * @returns what an earlier intake had recorded of them
  */
 async function recordStudies(
   unit: UnitOfWork,
   upload: UploadRow,
   rows: ReadonlyArray<ReturnType<typeof toRows>>,
-  { rules }: RecordConfig['pacs'],
+  early: readonly EarlyReview[],
+  pacs: RecordConfig['pacs'],
 ): Promise<StudyRow[]> {
   const { trx } = unit;
   const before = await listRecordedStudies(trx, upload.id);
-  const sender = await findUser(trx, upload.userId);
+  const facility = (await findUser(trx, upload.userId))?.facility ?? null;
+  const begun = new Map(early.map((each) => [each.study.studyInstanceUid, each]));
   for (const { study, instances } of rows) {
-    const routed = { ...upload, modalities: study.modalities, facility: sender?.facility ?? null };
-    const target = upload.target ?? routeStudy(rules, routed, DEFAULT_TARGET);
+    const review = begun.get(study.studyInstanceUid);
+    if (review) {
+      await completeReviewed(unit, review, { study, instances });
+      continue;
+    }
+    const target = targetOfStudy(upload, study, facility, pacs);
     const known = before.find(({ studyInstanceUid }) => studyInstanceUid === study.studyInstanceUid);
     auditSuperseded(unit, await recordStudy(trx, known, { ...study, target }, instances));
   }
   const found = new Set(rows.map(({ study }) => study.studyInstanceUid));
   for (const study of before.filter(({ studyInstanceUid }) => !found.has(studyInstanceUid))) {
-    auditSuperseded(unit, await removeStudy(trx, study));
+    const review = begun.get(study.studyInstanceUid);
+    if (review) await failReviewed(unit, review);
+    else auditSuperseded(unit, await removeStudy(trx, study));
   }
   return before;
 }

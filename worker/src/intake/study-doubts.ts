@@ -111,7 +111,7 @@ export function asksSender(
 const plain = ({ code, message }: Warning): Warning => ({ code, message });
 
 /** What the sender entered; an upload nobody announced has only stand-ins. */
-function announcedOf(upload: UploadRow): Parameters<typeof reconcile>[0] {
+export function announcedOf(upload: UploadRow): Parameters<typeof reconcile>[0] {
   const { patientName, patientId, patientBirthDate, patientSex, studyDate, modality, studyInstanceUid } =
     upload;
   if (upload.isImplicit) return { patientName };

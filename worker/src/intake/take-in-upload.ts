@@ -1,10 +1,13 @@
 import { DEFAULT_ARCHIVE_LIMITS } from '@relaypacs/core/archive/limits.js';
 import type { Config } from '@relaypacs/core/config.js';
+import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import { listFilesTakenEarly, listWentOut, lockEarlyStudies } from '@relaypacs/core/db/early-studies.js';
 import { findEarlierInstances } from '@relaypacs/core/db/instances.js';
 import { findKnownPatients } from '@relaypacs/core/db/studies.js';
 import { INTAKE_FAILED } from '@relaypacs/core/db/unexamined-files.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import {
   changeUploadStatus,
@@ -16,6 +19,7 @@ import {
 } from '@relaypacs/core/db/uploads.js';
 import { findUser } from '@relaypacs/core/db/users.js';
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
+import { wentOutWords } from '@relaypacs/core/domain/early-delivery.js';
 import type { Platform } from '@relaypacs/core/platform.js';
 import { intakeJob } from '@relaypacs/core/queue/jobs.js';
 import { inParallel } from '../in-parallel.js';
@@ -87,7 +91,11 @@ async function judge(
   const { db, config } = deps;
   const rows = new Map((await listUploadFiles(db, upload.id)).map((row) => [row.id, row]));
   for (const file of checked) compareWithAnnounced(file, rows.get(file.file.id) ?? file.file);
-  const subjects = subjectsOf(checked);
+  const early = await listFilesTakenEarly(db, upload.id);
+  // Of two images under one identifier the first is taken: that is the one the PACS may have already.
+  const subjects = subjectsOf(checked).sort(
+    (a, b) => Number(early.has(b.file.id)) - Number(early.has(a.file.id)),
+  );
   const identities = subjects.flatMap(({ examined }) => examined.object?.attributes ?? []);
   const since = new Date(Date.now() - config.uploads.duplicateWindowDays * DAY_MS);
   const studyUids = [
@@ -124,21 +132,23 @@ async function judge(
   };
 }
 
+/** After too many tries somebody has to look; what went early is there. */
+async function giveUp(unit: UnitOfWork, uploadId: string, pacs: PacsTargets): Promise<void> {
+  const went = await listWentOut(unit.trx, await lockEarlyStudies(unit.trx, uploadId));
+  const words = wentOutWords(went, (key) => targetName(pacs, key));
+  const detail =
+    went.length > 0 ? `${UNREADABLE.detail} ${words}; the others were not sent.` : UNREADABLE.detail;
+  const problem = { ...UNREADABLE, detail };
+  await changeUploadStatus(unit, { uploadId, to: 'failed', actor: SYSTEM_ACTOR, problem });
+}
+
 /** Puts the upload back: to be tried again later, or, after too many tries, before a person. */
-async function giveBack(claim: RowClaim, immediately: boolean): Promise<void> {
+async function giveBack(claim: RowClaim, immediately: boolean, pacs: PacsTargets): Promise<void> {
   await claim.write(async (unit) => {
     const upload = await lockUpload(unit.trx, claim.id);
     // Cancelled in the meantime: its bytes may be gone already, and nothing is wrong.
     if (upload?.status !== 'processing') return;
-    if (!immediately && upload.attempts >= MOST_ATTEMPTS) {
-      await changeUploadStatus(unit, {
-        uploadId: claim.id,
-        to: 'failed',
-        actor: SYSTEM_ACTOR,
-        problem: UNREADABLE,
-      });
-      return;
-    }
+    if (!immediately && upload.attempts >= MOST_ATTEMPTS) return giveUp(unit, claim.id, pacs);
     const seconds = immediately ? 0 : backoffSeconds(upload.attempts, 1, 60);
     const nextAttemptAt = new Date(Date.now() + seconds * 1000);
     await putOffIntake(unit.trx, claim.id, nextAttemptAt);
@@ -147,7 +157,7 @@ async function giveBack(claim: RowClaim, immediately: boolean): Promise<void> {
 }
 
 /** @returns false when the upload is further on, waits for its sender, or was cancelled */
-async function begin(claim: RowClaim): Promise<boolean> {
+async function begin(claim: RowClaim, pacs: PacsTargets): Promise<boolean> {
   return claim.write(async (unit) => {
     const upload = await lockUpload(unit.trx, claim.id);
     if (upload?.status === 'received') {
@@ -157,12 +167,7 @@ async function begin(claim: RowClaim): Promise<boolean> {
     }
     // A worker that dies over it never gives it back: the count is all that ends it.
     if (upload.attempts >= MOST_ATTEMPTS) {
-      await changeUploadStatus(unit, {
-        uploadId: claim.id,
-        to: 'failed',
-        actor: SYSTEM_ACTOR,
-        problem: UNREADABLE,
-      });
+      await giveUp(unit, claim.id, pacs);
       return false;
     }
     await countIntakeAttempt(unit.trx, claim.id);
@@ -192,11 +197,11 @@ async function removeUnneeded(
  * @throws only when not even that could be written (the database is away); the sweep takes it up then
  */
 export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<void> {
-  const { db, transact, logger, stopping } = deps;
+  const { db, transact, logger, stopping, config } = deps;
   const claim = await RowClaim.take(db, transact, 'uploads', uploadId);
   if (!claim) return;
   try {
-    if (!(await begin(claim))) return;
+    if (!(await begin(claim, config.pacs))) return;
     const upload = await findUpload(db, uploadId);
     if (!upload) return;
     const signal = AbortSignal.any([claim.lost, stopping]);
@@ -208,7 +213,7 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
       const current = await lockUpload(unit.trx, uploadId);
       // Cancelled while it was being checked: there is nothing to record, and what was made for it is not needed.
       if (current?.status !== 'processing') return objectKeys(result);
-      return recordIntake(unit, current, result, deps.config);
+      return recordIntake(unit, current, result, config);
     });
     await removeUnneeded(deps, unneeded);
   } catch (error) {
@@ -217,7 +222,7 @@ export async function takeInUpload(deps: IntakeDeps, uploadId: string): Promise<
       return;
     }
     if (!stopping.aborted) logger.error('Intake was interrupted', { error });
-    await giveBack(claim, stopping.aborted).catch((failure: unknown) => {
+    await giveBack(claim, stopping.aborted, config.pacs).catch((failure: unknown) => {
       if (!(failure instanceof ClaimLost)) throw failure;
     });
   } finally {

@@ -14,7 +14,7 @@ import { CorrectionForm } from './CorrectionForm.js';
 import { correctableFields } from './correctable-fields.js';
 import { doubtsOf } from './doubts.js';
 import { QuestionDialog } from './QuestionDialog.js';
-import { statusWords, waitsForSender } from './status-sentences.js';
+import { hasGone, statusWords, waitsForSender } from './status-sentences.js';
 import { WarningNotice } from './WarningNotice.js';
 
 /** Before delivery begins an upload can be taken back. */
@@ -153,7 +153,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
             Go on with what has arrived
           </button>
         )}
-        {isSender && CANCELLABLE.includes(upload.status) && (
+        {isSender && CANCELLABLE.includes(upload.status) && !hasGone(upload) && (
           <button type="button" className="button" disabled={busy} onClick={() => setAsking('cancel')}>
             Cancel upload
           </button>

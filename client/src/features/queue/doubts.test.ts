@@ -21,6 +21,7 @@ function study(more: Partial<Study>): Study {
     modalities: ['CT'],
     seriesCount: 1,
     status: 'pending',
+    incomplete: false,
     waitingFor: null,
     instances: {
       total: 60,

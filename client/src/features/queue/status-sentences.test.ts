@@ -1,6 +1,6 @@
 import { UPLOAD_STATUSES } from '@relaypacs/core/contract/uploads.js';
 import { expect, it } from 'vitest';
-import { statusWords, timelineWords, waitsForSender } from './status-sentences.js';
+import { hasGone, statusWords, timelineWords, waitsForSender } from './status-sentences.js';
 
 const facts = {
   status: 'delivered' as const,
@@ -108,6 +108,43 @@ it('asks to keep the page open only where the study is being sent', () => {
   expect(statusWords(half).sentence).toMatch(/or go on with what has arrived\.$/);
   const none = statusWords({ ...half, status: 'created', filesReceived: 0 });
   expect(none.sentence).not.toMatch(/Keep RelayPACS open|what has arrived/);
+});
+
+it('says how much is in the PACS already while the rest still arrives', () => {
+  const part = { ...facts.instances, total: 12, stored: 12, verified: 12 };
+  const half = { ...facts, status: 'uploading', fileCount: 80, filesReceived: 40, instances: part } as const;
+  expect(statusWords(half, { sendingHere: true }).sentence).toBe(
+    '40 of 80 files have arrived, and 12 of them are in the PACS already. Keep RelayPACS open on the device that sends it, until all are here.',
+  );
+  expect(hasGone(half)).toBe(true);
+  expect(hasGone({ instances: { ...part, alreadyThere: 12 } })).toBe(false);
+  expect(timelineWords('early_delivery')).toBe('First images went ahead to the PACS');
+});
+
+it('does not wait for the end of the delivery to say that something is in the PACS that should not be', () => {
+  const problem = {
+    code: 'FAULT_AFTER_EARLY_DELIVERY',
+    title: 'x',
+    detail: '2 images are in the PACS already.',
+  };
+  expect(statusWords({ ...facts, status: 'delivering', problem })).toMatchObject({
+    tone: 'bad',
+    sentence: '2 images are in the PACS already. The others are being delivered.',
+  });
+});
+
+it('does not say that nothing is in the PACS when an upload timed out of which part is', () => {
+  const detail = '12 images are in the PACS already, so the study there is incomplete. Send the study again.';
+  const expired = {
+    ...facts,
+    status: 'expired',
+    filesReceived: 40,
+    problem: { code: 'X', title: 'x', detail },
+  } as const;
+  const part = { ...facts.instances, total: 12, stored: 12, verified: 12 };
+  expect(statusWords({ ...expired, instances: part }).sentence).toBe(detail);
+  const none = { ...facts.instances, total: 0, stored: 0, verified: 0 };
+  expect(statusWords({ ...expired, instances: none }).sentence).toMatch(/nothing has gone to the PACS/);
 });
 
 it('asks the sender, and nobody else, for an answer to the doubts of the checks', () => {

@@ -74,7 +74,7 @@ export function statusWords(
   const arrived =
     fileCount === 1 && filesReceived === 0
       ? 'Part of the file has arrived'
-      : `${filesReceived} of ${count(fileCount, 'file')} ${filesReceived === 1 ? 'has' : 'have'} arrived`;
+      : `${filesReceived} of ${count(fileCount, 'file')} ${filesReceived === 1 ? 'has' : 'have'} arrived${wentAhead(upload)}`;
   const until = formatMoment(upload.expiresAt);
   switch (status) {
     case 'created':
@@ -114,6 +114,9 @@ export function statusWords(
           sentence: problem?.detail ?? 'Safe here. Waiting for the PACS to answer; nothing to do.',
         };
       }
+      // Something is wrong already that somebody has to act on now.
+      if (problem)
+        return { tone: 'bad', label, sentence: `${problem.detail} The others are being delivered.` };
       return {
         tone: 'moving',
         label,
@@ -140,6 +143,8 @@ export function statusWords(
           'The PACS did not take the study. It is still safe here. Press Retry, and tell your administrator if it fails again.',
       };
     case 'expired':
+      // The server's sentence says all of it where something is in the PACS.
+      if (hasGone(upload) && problem) return { tone: 'bad', label, sentence: problem.detail };
       return {
         tone: 'bad',
         label,
@@ -152,6 +157,17 @@ export function statusWords(
         sentence: 'Cancelled before anything went to the PACS. Send the study again if it is needed.',
       };
   }
+}
+
+/** True when images were delivered that the PACS did not have: the upload cannot be taken back as a whole any more. */
+export function hasGone({ instances }: Pick<UploadSummary, 'instances'>): boolean {
+  return instances.stored > instances.alreadyThere;
+}
+
+/** What the PACS has while the rest still arrives: each such image is a file of its own. */
+function wentAhead({ status, filesReceived, instances: { verified } }: StatusFacts): string {
+  if (status !== 'uploading' || verified === 0 || verified > filesReceived) return '';
+  return `, and ${verified} of them ${verified === 1 ? 'is' : 'are'} in the PACS already`;
 }
 
 function doubtWords(sendingHere: boolean, isSender: boolean): StatusWords {
@@ -232,6 +248,7 @@ function deliveredWords(upload: StatusFacts): StatusWords {
 const TIMELINE: Record<string, string> = {
   created: 'Announced',
   uploading: 'First file began to arrive',
+  early_delivery: 'First images went ahead to the PACS',
   received: 'All files arrived',
   processing: 'Check of the files began',
   waiting_for_sender: 'The checks have doubts: the sender was asked',

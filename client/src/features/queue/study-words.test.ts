@@ -10,13 +10,19 @@ const instances = {
   alreadyThere: 0,
   documents: 0,
 };
-const study = { seriesCount: 2, status: 'delivered', waitingFor: null, instances } as const;
+const study = {
+  seriesCount: 2,
+  status: 'delivered',
+  incomplete: false,
+  waitingFor: null,
+  instances,
+} as const;
 
 it('says what a study holds', () => {
   expect(contentWords(study)).toBe('2 series, 60 images');
-  expect(contentWords({ seriesCount: 1, instances: { ...instances, total: 3, documents: 2 } })).toBe(
-    '1 series, 1 image and the clinical history',
-  );
+  expect(
+    contentWords({ ...study, seriesCount: 1, instances: { ...instances, total: 3, documents: 2 } }),
+  ).toBe('1 series, 1 image and the clinical history');
 });
 
 it('says how much of a study a PACS has', () => {
@@ -24,6 +30,13 @@ it('says how much of a study a PACS has', () => {
   expect(
     deliveryWords({ ...study, status: 'failed', instances: { ...instances, verified: 58, failed: 2 } }),
   ).toBe('not delivered, 58 of 60 confirmed, 2 not taken');
+});
+
+it('says that a study is incomplete while the rest of it still arrives', () => {
+  const part = { ...instances, total: 12, stored: 12, verified: 11 };
+  const begun = { ...study, status: 'delivering', incomplete: true, instances: part } as const;
+  expect(contentWords(begun)).toBe('2 series, 12 images so far');
+  expect(deliveryWords(begun)).toBe('incomplete, being delivered, 11 of 12 confirmed');
 });
 
 it('calls waiting for the PACS waiting', () => {

@@ -10,20 +10,26 @@ const STUDY_STATUS: Record<Study['status'], string> = {
 };
 
 /** `2 series, 60 images and the clinical history` */
-export function contentWords({ seriesCount, instances }: Pick<Study, 'seriesCount' | 'instances'>): string {
+export function contentWords({
+  seriesCount,
+  incomplete,
+  instances,
+}: Pick<Study, 'seriesCount' | 'incomplete' | 'instances'>): string {
   const { total, documents } = instances;
   const history = documents > 0 ? ' and the clinical history' : '';
-  return `${count(seriesCount, 'series', 'series')}, ${count(total - documents, 'image')}${history}`;
+  return `${count(seriesCount, 'series', 'series')}, ${count(total - documents, 'image')}${history}${incomplete ? ' so far' : ''}`;
 }
 
 /** `delivered, 60 of 60 confirmed, 12 images were in the PACS already` */
 export function deliveryWords({
   status,
+  incomplete,
   waitingFor,
   instances,
-}: Pick<Study, 'status' | 'waitingFor' | 'instances'>): string {
+}: Pick<Study, 'status' | 'incomplete' | 'waitingFor' | 'instances'>): string {
   const { total, verified, failed, alreadyThere } = instances;
   const state = [
+    incomplete ? 'incomplete' : '',
     waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[status],
     `${verified} of ${total} confirmed`,
     failed > 0 ? `${failed} not taken` : '',

@@ -25,6 +25,7 @@ export function receivedRow(id: string, size: number, more: Partial<UploadFileRo
     isDerived: false,
     joinedFrom: null,
     status: 'received',
+    seenEarly: false,
     kind: null,
     problem: null,
     findings: [],

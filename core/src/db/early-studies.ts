@@ -1,0 +1,212 @@
+import type { UploadProblem } from '../contract/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY, type WentOut } from '../domain/early-delivery.js';
+import type { Queryable } from './database.js';
+import { insertInstances, type NewInstance } from './instances.js';
+import type { NewStudy, StudyRow } from './studies.js';
+
+/** The studies of an upload that were begun early, held until the transaction ends. */
+export async function lockEarlyStudies(trx: Queryable, uploadId: string): Promise<StudyRow[]> {
+  return trx<StudyRow>('studies').where({ uploadId }).whereNotNull('earlyDelivery').orderBy('id').forUpdate();
+}
+
+/** SOP Instance UIDs of what was handed to early delivery. */
+export async function listTakenEarly(
+  db: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<Set<string>> {
+  const rows: Array<{ sopInstanceUid: string }> = await db('instances')
+    .whereIn('studyId', idsOf(studies))
+    .select('sopInstanceUid');
+  return new Set(rows.map(({ sopInstanceUid }) => sopInstanceUid));
+}
+
+/** The files of an upload of which the image was handed to early delivery. */
+export async function listFilesTakenEarly(db: Queryable, uploadId: string): Promise<Set<string>> {
+  const rows: Array<{ uploadFileId: string }> = await db('instances')
+    .join('studies', 'studies.id', 'instances.studyId')
+    .where('studies.uploadId', uploadId)
+    .whereNotNull('studies.earlyDelivery')
+    .select('instances.uploadFileId');
+  return new Set(rows.map(({ uploadFileId }) => uploadFileId));
+}
+
+/** Adds what has arrived of a study that was begun early, and lets its delivery go on. */
+export async function growEarlyStudy(
+  trx: Queryable,
+  study: StudyRow,
+  more: Omit<NewStudy, 'target'>,
+  instances: readonly NewInstance[],
+): Promise<void> {
+  await insertInstances(
+    trx,
+    instances.map((instance) => ({ ...instance, studyId: study.id })),
+  );
+  const { patientName, patientId, patientBirthDate, patientSex } = more;
+  const { studyDate, studyDescription, accessionNumber } = more;
+  // What one image lacks another may have.
+  const known = { patientName, patientId, patientBirthDate, patientSex, studyDate };
+  const missing = Object.entries({ ...known, studyDescription, accessionNumber }).filter(
+    ([name]) => study[name as keyof StudyRow] === null,
+  );
+  await trx('studies')
+    .where({ id: study.id })
+    .update({
+      ...Object.fromEntries(missing),
+      modalities: [...new Set([...study.modalities, ...more.modalities])].sort(),
+      seriesCount: trx('instances').where({ studyId: study.id }).countDistinct('seriesInstanceUid'),
+      earlyDelivery: 'going',
+      updatedAt: new Date(),
+    });
+}
+
+/** Forgets studies of which nothing has gone; who is about to deliver one finds it gone. */
+export async function deleteEarlyStudies(
+  trx: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<void> {
+  await trx<StudyRow>('studies').whereIn('id', idsOf(studies)).delete();
+}
+
+const idsOf = (studies: ReadonlyArray<Pick<StudyRow, 'id'>>) => studies.map(({ id }) => id);
+
+/** Whether the image in a file was handed to early delivery. */
+export async function isTakenEarly(trx: Queryable, fileId: string): Promise<boolean> {
+  return (await trx('instances').where({ uploadFileId: fileId }).first('id')) !== undefined;
+}
+
+/**
+ * Lets nothing more of a study go before all of its upload was checked. Who delivers it loses the claim, and with it
+ * the right to begin another request.
+ */
+export async function stopEarlyStudy(trx: Queryable, id: string): Promise<void> {
+  await trx<StudyRow>('studies')
+    .where({ id })
+    .update({ ...FREE, earlyDelivery: 'stopped', updatedAt: new Date() });
+}
+
+/**
+ * The instances of these studies that went out to the PACS. A send is counted before its first byte leaves, so one
+ * without an answer may be there or not.
+ */
+export async function listWentOut(
+  db: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<WentOut[]> {
+  return db('instances')
+    .join('studies', 'studies.id', 'instances.studyId')
+    .whereIn('instances.studyId', idsOf(studies))
+    .where('instances.sends', '>', 0)
+    .where((there) => there.whereNot('instances.status', 'failed').orWhereNotNull('instances.storedAt'))
+    .select('instances.id', 'instances.studyId', 'instances.uploadFileId', 'studies.target')
+    .select(db.raw('instances.stored_at IS NOT NULL AS is_there'));
+}
+
+/** Whether these studies have instances that went and should not have. */
+export async function hasFaults(
+  db: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<boolean> {
+  const faulty = await db('instances')
+    .whereIn('studyId', idsOf(studies))
+    .whereRaw(`problem->>'code' = ?`, [FAULT_AFTER_EARLY_DELIVERY])
+    .first('id');
+  return faulty !== undefined;
+}
+
+/** Whether these studies have instances that are still to be delivered, besides those that went and should not have. */
+export async function hasUndelivered(
+  db: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<boolean> {
+  const missing = await db('instances')
+    .whereIn('studyId', idsOf(studies))
+    .whereNot({ status: 'verified' })
+    .whereNull('supersededAt')
+    .whereRaw(`problem->>'code' IS DISTINCT FROM ?`, [FAULT_AFTER_EARLY_DELIVERY])
+    .first('id');
+  return missing !== undefined;
+}
+
+/** What the check of a whole upload makes of the instances of a study of which something went early. */
+export interface EarlyInstances {
+  /** Went, and should not have: ids, and what is told of them. */
+  faulty: readonly string[];
+  problem: UploadProblem | null;
+  /** Did not go, and shall not: ids. */
+  dropped: readonly string[];
+}
+
+/** After which a delivery that was under way is taken up again: what it last sent may still be arriving. */
+const SETTLE_SECONDS = 5;
+
+/**
+ * Makes of a study that was begun early a study as any other: what was found, what is left to deliver, and what went
+ * and should not have. Where something shall not go, whoever delivers it loses the claim and begins no more requests.
+ *
+ * @param study - as the whole upload shows it
+ * @param added - instances it did not have
+ */
+export async function completeEarlyStudy(
+  trx: Queryable,
+  id: string,
+  study: Omit<NewStudy, 'target'>,
+  added: readonly NewInstance[],
+  instances: EarlyInstances,
+): Promise<void> {
+  const { id: _, uploadId, studyInstanceUid, resendOf, earlyDelivery, warnings = [], ...attributes } = study;
+  await settleEarlyInstances(trx, id, instances);
+  await insertInstances(
+    trx,
+    added.map((instance) => ({ ...instance, studyId: id })),
+  );
+  const isCut = instances.faulty.length + instances.dropped.length > 0;
+  await trx('studies')
+    .where({ id })
+    .update({
+      ...attributes,
+      warnings: JSON.stringify(warnings),
+      status: 'pending',
+      earlyDelivery: null,
+      waitingFor: null,
+      problem: null,
+      nextAttemptAt: isCut
+        ? trx.raw(`CASE WHEN claim_expires_at > now() THEN now() + ? * interval '1 second' END`, [
+            SETTLE_SECONDS,
+          ])
+        : null,
+      updatedAt: new Date(),
+      ...(isCut ? FREE : {}),
+    });
+}
+
+/** Ends a study that was begun early and shall not be delivered, with what is told of it. */
+export async function failEarlyStudy(trx: Queryable, id: string, instances: EarlyInstances): Promise<void> {
+  await settleEarlyInstances(trx, id, instances);
+  await trx('studies')
+    .where({ id })
+    .update({
+      ...FREE,
+      status: 'failed',
+      problem: instances.problem,
+      earlyDelivery: null,
+      waitingFor: null,
+      nextAttemptAt: null,
+      updatedAt: new Date(),
+    });
+}
+
+const FREE = { claimedBy: null, claimExpiresAt: null };
+
+async function settleEarlyInstances(
+  trx: Queryable,
+  studyId: string,
+  { faulty, dropped, problem }: EarlyInstances,
+): Promise<void> {
+  // One parameter each: a statement takes 65,535 of them, and a study may have more instances.
+  const among = (ids: readonly string[]) =>
+    trx('instances')
+      .where({ studyId })
+      .whereRaw('id = ANY(?::uuid[])', [[...ids]]);
+  await among(dropped).delete();
+  await among(faulty).update({ status: 'failed', problem });
+}

@@ -1,0 +1,401 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Config, loadConfig } from '@relaypacs/core/config.js';
+import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
+import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
+import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import { claimNextStudy, countDeliveries, isMoreUrgentWaiting } from '@relaypacs/core/db/delivery-queue.js';
+import { newId } from '@relaypacs/core/db/ids.js';
+import { listStudies, type StudyRow } from '@relaypacs/core/db/studies.js';
+import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
+import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
+import { migrate } from '../scripts/migrate.js';
+import { cancelUpload } from '../server/src/uploads/cancel-upload.js';
+import { correctUpload } from '../server/src/uploads/correct-upload.js';
+import { resendStudies } from '../server/src/uploads/resend-studies.js';
+import { retryUpload } from '../server/src/uploads/retry-upload.js';
+import { openDelivery } from '../worker/src/delivery/delivery-record.js';
+import { problemOfStudy } from '../worker/src/delivery/study-outcome.js';
+import { takeInEarly } from '../worker/src/intake/early-intake.js';
+import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
+import { IsolatedTasks } from '../worker/src/isolation/isolated-tasks.js';
+import { ClaimLost, RowClaim } from '../worker/src/row-claim.js';
+import { expireUploads } from '../worker/src/upkeep/expire-uploads.js';
+import { sweepEarly } from '../worker/src/upkeep/sweep-early.js';
+import { DeliveryFixture, makeStudy } from './support/delivery-fixture.js';
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let fixture: DeliveryFixture;
+const tasks = new IsolatedTasks();
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-early-'));
+  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
+  await migrate(postgres.url);
+  fixture = new DeliveryFixture(postgres.url, await mkdtemp(path.join(directory, 'storage-')));
+});
+beforeEach(async () => {
+  await fixture.db('uploads').delete();
+});
+afterAll(async () => {
+  await fixture?.close();
+  await tasks.close();
+  await postgres?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const config = loadConfig({ DATABASE_URL: 'postgres://not-used/', DELIVERY_EAGER: 'stat' });
+
+function deps(more: Partial<Config> = {}) {
+  const { db, transact, files, storage, logger } = fixture;
+  const stopping = new AbortController().signal;
+  return { db, transact, files, storage, logger, config: { ...config, ...more }, tasks, stopping };
+}
+
+const slice = { patientName: 'Secret^Name', patientId: 'SECRET-ID', studyDate: '20260105', modality: 'CT' };
+const targets = [{ key: DEFAULT_TARGET, concurrency: 8 }];
+
+/** A STAT upload that still arrives, of which these objects are here. */
+async function addArriving(objects = makeStudy(2, slice).objects, more = {}): Promise<string> {
+  const uids = { studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
+  const { uploadId } = await fixture.addUpload({ ...uids, objects }, 'stat');
+  await fixture.db('studies').where({ uploadId }).delete();
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ status: 'uploading', fileCount: objects.length + 1, ...more });
+  await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'received', finishedAt: new Date() });
+  return uploadId;
+}
+
+const moveFiles = (from: string, to: string) =>
+  fixture.db('uploadFiles').where({ uploadId: from }).update({ uploadId: to });
+const studies = (uploadId: string) => listStudies(fixture.db, [uploadId]);
+async function theStudy(uploadId: string): Promise<StudyRow> {
+  const [study, ...others] = await studies(uploadId);
+  if (!study || others.length > 0) throw new Error('There is not one study');
+  return study;
+}
+const setStatus = (id: string, status: UploadStatus) =>
+  fixture.db('uploads').where({ id }).update({ status });
+const isSeen = async (uploadId: string) =>
+  (await listUploadFiles(fixture.db, uploadId)).map(({ seenEarly }) => seenEarly);
+const markSent = (studyId: string) =>
+  fixture.db('instances').where({ studyId }).update({ sends: 1, status: 'verified', storedAt: new Date() });
+
+async function claimStudy(id: string): Promise<RowClaim> {
+  const claim = await RowClaim.take(fixture.db, fixture.transact, 'studies', id);
+  if (!claim) throw new Error('The study is claimed');
+  return claim;
+}
+
+it('hands on what has arrived, and the rest of it when that has', async () => {
+  const { objects } = makeStudy(3, slice);
+  const uploadId = await addArriving(objects);
+  await fixture.db('uploadFiles').where({ uploadId, filename: '2.dcm' }).update({ status: 'uploading' });
+  await takeInEarly(deps(), uploadId);
+  const study = await theStudy(uploadId);
+  expect(study).toMatchObject({
+    earlyDelivery: 'going',
+    status: 'pending',
+    seriesCount: 1,
+    modalities: ['CT'],
+  });
+  expect(await fixture.instances(study.id)).toHaveLength(2);
+  await fixture.db('studies').where({ id: study.id }).update({ earlyDelivery: 'waiting' });
+  await takeInEarly(deps(), uploadId);
+  expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'waiting' });
+  await fixture.db('uploadFiles').where({ uploadId, filename: '2.dcm' }).update({ status: 'received' });
+  await takeInEarly(deps(), uploadId);
+  expect(await theStudy(uploadId)).toMatchObject({ id: study.id, earlyDelivery: 'going' });
+  expect(await fixture.instances(study.id)).toHaveLength(3);
+});
+
+it('hands on an image once, also where its file comes again', async () => {
+  const { objects } = makeStudy(1, slice);
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  await moveFiles(await addArriving(objects), uploadId);
+  await takeInEarly(deps(), uploadId);
+  expect(await isSeen(uploadId)).toEqual([true, true]);
+  expect(await fixture.instances((await theStudy(uploadId)).id)).toHaveLength(1);
+});
+
+it('gives an early STAT study its turn before all that is less urgent, while its upload may still go on', async () => {
+  await fixture.addUpload(makeStudy(1), 'routine');
+  await fixture.addUpload(makeStudy(1), 'emergency');
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const routine = { serviceLevel: 'routine', target: DEFAULT_TARGET } as const;
+  const next = async () => {
+    const claimed = await claimNextStudy(fixture.db, targets, newId(), 60);
+    await fixture.db('studies').update({ claimedBy: null });
+    return claimed === id;
+  };
+  expect(await isMoreUrgentWaiting(fixture.db, targets, routine)).toBe(true);
+  expect((await countDeliveries(fixture.db)).get(DEFAULT_TARGET)).toEqual({ waiting: 3, running: 0 });
+  expect(await next()).toBe(true);
+  for (const earlyDelivery of ['waiting', 'stopped']) {
+    await fixture.db('studies').where({ id }).update({ earlyDelivery });
+    expect(await next()).toBe(false);
+  }
+  await fixture.db('studies').where({ id }).update({ earlyDelivery: 'going' });
+  for (const status of ['received', 'processing', 'cancelled', 'expired'] as const) {
+    await setStatus(uploadId, status);
+    expect(await next()).toBe(false);
+    expect(await openDelivery(await claimStudy(id))).toBeUndefined();
+  }
+  await setStatus(uploadId, 'uploading');
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ expiresAt: new Date(0) });
+  expect(await next()).toBe(false);
+});
+
+it('does nothing where nothing may go early', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps({ delivery: { eager: 'off' } }), uploadId);
+  for (const status of ['received', 'processing', 'delivering'] as const) {
+    await setStatus(uploadId, status);
+    await takeInEarly(deps(), uploadId);
+  }
+  expect(await studies(uploadId)).toEqual([]);
+  expect(await isSeen(uploadId)).toEqual([false, false]);
+});
+
+it('looks at a file once, and once more only where the storage was at fault', async () => {
+  const uploadId = await addArriving();
+  const [file] = await listUploadFiles(fixture.db, uploadId);
+  const broken = {
+    ...deps(),
+    files: { ...fixture.files, open: () => Promise.reject(new Error('The disk is away')) },
+  };
+  await takeInEarly(broken, uploadId);
+  expect(await isSeen(uploadId)).toEqual([false, false]);
+  // A worker ended over it.
+  await fixture.db('uploadFiles').where({ id: file?.id }).update({ seenEarly: true });
+  await takeInEarly(deps(), uploadId);
+  expect(await fixture.instances((await theStudy(uploadId)).id)).toHaveLength(1);
+});
+
+it('looks again for what a lost job was about, and for nothing else', async () => {
+  const sweep = () => sweepEarly({ db: fixture.db, transact: fixture.transact, config });
+  const uploadId = await addArriving();
+  expect(await sweep()).toBe(0);
+  await fixture
+    .db('uploadFiles')
+    .where({ uploadId })
+    .update({ finishedAt: new Date(Date.now() - 60_000) });
+  await fixture.takeJobs();
+  expect(await sweep()).toBe(1);
+  expect(await fixture.takeJobs()).toMatchObject([
+    { queue: 'intake', jobId: `early-${uploadId}-2`, payload: { uploadId, early: true }, priority: 1 },
+  ]);
+  await fixture.db('uploads').where({ id: uploadId }).update({ onDoubt: 'ask' });
+  expect(await sweep()).toBe(0);
+  await fixture.db('uploads').where({ id: uploadId }).update({ onDoubt: null });
+  await takeInEarly(deps(), uploadId);
+  expect(await sweep()).toBe(0);
+});
+
+it('sends nothing of a study of which two patients arrive together, and tells nobody of it before its time', async () => {
+  const { objects, studyInstanceUid } = makeStudy(1, slice);
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  const uploadId = await addArriving([...objects, { sopInstanceUid: newUid(), bytes }]);
+  await takeInEarly(deps(), uploadId);
+  const study = await theStudy(uploadId);
+  expect(study.earlyDelivery).toBe('stopped');
+  expect(await fixture.instances(study.id)).toEqual([]);
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({
+    status: 'rejected',
+    problem: { code: 'NO_USABLE_FILES' },
+  });
+  expect(await studies(uploadId)).toEqual([]);
+});
+
+it('takes the study from whoever delivers it when another patient turns up', async () => {
+  const { objects, studyInstanceUid } = makeStudy(1, slice);
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const record = await openDelivery(await claimStudy(id));
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
+  await takeInEarly(deps(), uploadId);
+  await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
+  expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'stopped', claimedBy: null });
+  await record?.claim.stopRenewing();
+});
+
+it('lets an upload be cancelled as long as nothing has gone, even when it is about to', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const record = await openDelivery(await claimStudy((await theStudy(uploadId)).id));
+  expect(await cancelUpload(fixture.transact, config.pacs, uploadId, SYSTEM_ACTOR)).toBe(true);
+  await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'cancelled' });
+  expect(await studies(uploadId)).toEqual([]);
+  await record?.claim.stopRenewing();
+});
+
+it('ends an upload whose time is over when nothing of it is on its way any more', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const claim = await claimStudy(id);
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ expiresAt: new Date(0) });
+  const expire = () => expireUploads({ ...deps(), config });
+  expect(await expire()).toBe(0);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'uploading' });
+  await claim.release();
+  expect(await expire()).toBe(1);
+  expect(await fixture.upload(uploadId)).toMatchObject({
+    status: 'expired',
+    problem: { code: 'UPLOAD_EXPIRED' },
+  });
+  expect(await studies(uploadId)).toEqual([]);
+});
+
+it('keeps what went, the PACS it went to, and nothing of a study of which nothing went', async () => {
+  const [went, waits] = [makeStudy(1, slice), makeStudy(1, slice)];
+  const uploadId = await addArriving([...went.objects, ...waits.objects]);
+  await takeInEarly(deps(), uploadId);
+  const [first, second] = await studies(uploadId);
+  await markSent(first?.id ?? '');
+  await setStatus(uploadId, 'received');
+  const rules = [{ target: 'archive' }];
+  await takeInUpload(deps({ pacs: { all: [], rules, choices: [] } }), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', problem: null });
+  const after = await studies(uploadId);
+  expect(
+    after.map(({ id, target, status, earlyDelivery }) => ({
+      id: id === first?.id,
+      target,
+      status,
+      earlyDelivery,
+    })),
+  ).toEqual([
+    { id: true, target: DEFAULT_TARGET, status: 'pending', earlyDelivery: null },
+    { id: false, target: 'archive', status: 'pending', earlyDelivery: null },
+  ]);
+  expect(after[1]?.id).not.toBe(second?.id);
+  expect((await fixture.instances(first?.id ?? '')).map(({ status }) => status)).toEqual(['verified']);
+});
+
+it('takes that of two images under one identifier which went already', async () => {
+  const { objects, studyInstanceUid, seriesInstanceUid } = makeStudy(1, slice);
+  const sopInstanceUid = objects[0]?.sopInstanceUid ?? '';
+  const twin = buildDicom({
+    ...slice,
+    studyInstanceUid,
+    seriesInstanceUid,
+    sopInstanceUid,
+    instanceNumber: 99,
+  });
+  const uploadId = await addArriving([{ sopInstanceUid, bytes: twin }]);
+  await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'uploading' });
+  await moveFiles(await addArriving(objects), uploadId);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'received' });
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', problem: null });
+  expect((await listUploadFiles(fixture.db, uploadId)).map(({ problem }) => problem?.code)).toEqual([
+    'CONFLICTING_COPY',
+    undefined,
+  ]);
+  expect((await fixture.instances(id)).map(({ status }) => status)).toEqual(['verified']);
+});
+
+it('says how much went when the files cannot be read any more', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  await markSent((await theStudy(uploadId)).id);
+  await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received', attempts: 20 });
+  await takeInUpload(deps(), uploadId);
+  const { status, problem } = await fixture.upload(uploadId);
+  expect({ status, code: problem?.code }).toEqual({ status: 'failed', code: 'INTAKE_FAILED' });
+  expect(problem?.detail).toMatch(/2 images are in default already; the others were not sent\.$/);
+});
+
+it('never makes a success of what should not have gone, however often the rest is tried', async () => {
+  const uploadId = await addArriving(makeStudy(3, slice).objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [damaged, refused] = await fixture.instances(id);
+  await fixture
+    .db('uploadFiles')
+    .where({ id: damaged?.uploadFileId })
+    .update({ announcedSha256: Buffer.alloc(32) });
+  const problem = { code: 'PACS_REFUSED', title: 'x', detail: 'Refused.' };
+  await fixture
+    .db('instances')
+    .where({ id: refused?.id })
+    .update({ status: 'failed', storedAt: null, problem });
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  const codes = async () => (await fixture.instances(id)).map((each) => [each.status, each.problem?.code]);
+  const record = await openDelivery(await claimStudy(id));
+  // The PACS may take it now; the other one it has, and should not have.
+  const fault = ['failed', 'FAULT_AFTER_EARLY_DELIVERY'];
+  expect(await codes()).toEqual([fault, ['pending', undefined], ['verified', undefined]]);
+  await fixture.db('instances').where({ id: refused?.id }).update({ status: 'failed', problem });
+  const unsettled = (await fixture.instances(id)).filter(({ status }) => status !== 'verified');
+  expect(
+    problemOfStudy(await fixture.upload(uploadId), await theStudy(uploadId), unsettled, 3),
+  ).toMatchObject({
+    code: 'FAULT_AFTER_EARLY_DELIVERY',
+    detail: expect.stringMatching(
+      /^1 image is in default already.* Refused\. Not delivered: series 1 image 2\./s,
+    ),
+  });
+  await record?.claim.release();
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ status: 'failed', problem: { code: fault[1], title: '', detail: '' } });
+  await setStatus(uploadId, 'failed');
+  const archive = { ...fixture.deps({}).config.pacs.all[0]!, key: 'archive' };
+  const elsewhere = { target: 'archive' };
+  await expect(
+    resendStudies(fixture.transact, { all: [archive] }, uploadId, elsewhere, SYSTEM_ACTOR),
+  ).rejects.toThrow(/in default that should not be, so it goes nowhere else/);
+  const right = { patientName: 'Roe, Mary' };
+  await expect(
+    correctUpload(fixture.transact, Buffer.alloc(32), uploadId, right, SYSTEM_ACTOR),
+  ).rejects.toThrow(/only the people there can put that right/);
+  expect(await retryUpload(fixture.transact, uploadId, SYSTEM_ACTOR)).toMatchObject({ status: 'delivering' });
+  await (await openDelivery(await claimStudy(id)))?.claim.release();
+  expect(await codes()).toEqual([fault, ['pending', undefined], ['verified', undefined]]);
+});
+
+it('does not let another upload bring another patient into a study that is begun early', async () => {
+  const { objects, studyInstanceUid } = makeStudy(1, slice);
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  await markSent((await theStudy(uploadId)).id);
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  const other = await addArriving([{ sopInstanceUid: newUid(), bytes }], {
+    patientName: 'Roe, Mary',
+    patientId: '815',
+  });
+  await takeInEarly(deps(), other);
+  expect(await theStudy(other)).toMatchObject({ earlyDelivery: 'stopped' });
+  await setStatus(other, 'received');
+  await takeInUpload(deps(), other);
+  expect((await listUploadFiles(fixture.db, other))[0]?.problem?.code).toBe('STUDY_OF_ANOTHER_PATIENT');
+});
