@@ -320,15 +320,26 @@ it('takes that of two images under one identifier which went already', async () 
   expect((await fixture.instances(id)).map(({ status }) => status)).toEqual(['verified']);
 });
 
-it('says how much went when the files cannot be read any more', async () => {
-  const uploadId = await addArriving();
+it('says how much went, and may have gone, when the files cannot be read any more', async () => {
+  const uploadId = await addArriving(makeStudy(4, slice).objects);
   await takeInEarly(deps(), uploadId);
-  await markSent((await theStudy(uploadId)).id);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [refused, broke] = await fixture.instances(id);
+  const setFailed = (instanceId: string | undefined, code: string) =>
+    fixture
+      .db('instances')
+      .where({ id: instanceId })
+      .update({ status: 'failed', storedAt: null, problem: { code, title: '', detail: '' } });
+  await setFailed(refused?.id, 'PACS_REFUSED');
+  await setFailed(broke?.id, 'PACS_BREAKS_DOWN');
   await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received', attempts: 20 });
   await takeInUpload(deps(), uploadId);
   const { status, problem } = await fixture.upload(uploadId);
   expect({ status, code: problem?.code }).toEqual({ status: 'failed', code: 'INTAKE_FAILED' });
-  expect(problem?.detail).toMatch(/2 images are in default already; the others were not sent\.$/);
+  expect(problem?.detail).toMatch(
+    /2 images are in default already, and 1 more may be; the others were not sent\.$/,
+  );
 });
 
 it('never makes a success of what should not have gone, however often the rest is tried', async () => {

@@ -1,5 +1,5 @@
 import type { UploadProblem } from '../contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY, type WentOut } from '../domain/early-delivery.js';
+import { FAULT_AFTER_EARLY_DELIVERY, PACS_BREAKS_DOWN, type WentOut } from '../domain/early-delivery.js';
 import type { Queryable } from './database.js';
 import { insertInstances, type NewInstance } from './instances.js';
 import type { NewStudy, StudyRow } from './studies.js';
@@ -85,8 +85,8 @@ export async function stopEarlyStudy(trx: Queryable, id: string): Promise<void> 
 }
 
 /**
- * The instances of these studies that went out to the PACS. A send is counted before its first byte leaves, so one
- * without an answer may be there or not.
+ * The instances of these studies that went out to the PACS, without those it refused. A send is counted before its first
+ * byte leaves, so one without an answer may be there or not.
  */
 export async function listWentOut(
   db: Queryable,
@@ -96,7 +96,12 @@ export async function listWentOut(
     .join('studies', 'studies.id', 'instances.studyId')
     .whereIn('instances.studyId', idsOf(studies))
     .where('instances.sends', '>', 0)
-    .where((there) => there.whereNot('instances.status', 'failed').orWhereNotNull('instances.storedAt'))
+    .where((there) =>
+      there
+        .whereNot('instances.status', 'failed')
+        .orWhereNotNull('instances.storedAt')
+        .orWhereRaw(`instances.problem->>'code' = ?`, [PACS_BREAKS_DOWN]),
+    )
     .select('instances.id', 'instances.studyId', 'instances.uploadFileId', 'studies.target')
     .select(db.raw('instances.stored_at IS NOT NULL AS is_there'));
 }

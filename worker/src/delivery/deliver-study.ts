@@ -78,8 +78,8 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<Deli
   const target = findTarget(config.pacs, record.study.target);
   try {
     if (!target) throw new PacsUnavailable('not-configured', 'The PACS of the study is not configured here');
-    await withPacs(deps, record, target);
-    await circuits.worked(target);
+    const hasAsked = await withPacs(deps, record, target);
+    if (hasAsked) await circuits.worked(target);
     const status = await record.settle();
     if (status === 'goes_on' || status === 'sent_early') {
       logger.info('What is known of the study so far was sent', { instances: record.instances.length });
@@ -103,7 +103,8 @@ async function deliver(deps: DeliveryDeps, record: DeliveryRecord): Promise<Deli
   }
 }
 
-async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: PacsTarget): Promise<void> {
+/** @returns false when there was nothing to ask the PACS */
+async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: PacsTarget): Promise<boolean> {
   const { circuits, pacsAccesses, files, logger, stopping } = deps;
   const { patienceSeconds = PATIENCE_SECONDS, indexPatienceMs = INDEX_PATIENCE_MS } = deps;
   const pacs = new DicomwebClient(target, pacsAccesses.of(target));
@@ -125,7 +126,7 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
     progressed: () => watch.progressed(),
   };
   try {
-    await bringIntoPacs(run);
+    return await bringIntoPacs(run);
   } finally {
     done();
     watch.done();
@@ -134,10 +135,10 @@ async function withPacs(deps: DeliveryDeps, record: DeliveryRecord, target: Pacs
   }
 }
 
-async function bringIntoPacs(run: DeliveryRun): Promise<void> {
+async function bringIntoPacs(run: DeliveryRun): Promise<boolean> {
   const { record } = run;
   const undecided = record.instances.filter(({ status }) => status !== 'verified' && status !== 'failed');
-  if (undecided.length === 0) return;
+  if (undecided.length === 0) return false;
   run.logger.info('Delivering', { instances: record.instances.length, undecided: undecided.length });
   const held = await findHeld(run, undecided);
   await record.pacsAnswered();
@@ -148,11 +149,11 @@ async function bringIntoPacs(run: DeliveryRun): Promise<void> {
       ...withStatus(undecided, 'stored'),
       ...withStatus(undecided, 'warning'),
     ]);
-    if (missing.length === 0) return;
+    if (missing.length === 0) return true;
     run.logger.warn('The PACS does not show what it stored', { round, missing: missing.length });
     if (round === ROUNDS) {
       await record.outcome(missing, 'failed', NOT_CONFIRMED);
-      return;
+      return true;
     }
     if (round === 1) awaitIndex(run, missing);
     await record.outcome(missing, 'pending');
