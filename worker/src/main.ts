@@ -46,9 +46,11 @@ await runService(logger, async () => {
 
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId, early }, jobId) =>
-      withLogContext({ uploadId, jobId }, () =>
-        early ? takeInEarly(deps, uploadId) : takeInUpload(deps, uploadId),
-      ),
+      withLogContext({ uploadId, jobId }, async () => {
+        await (early ? takeInEarly(deps, uploadId) : takeInUpload(deps, uploadId));
+        // Where this worker is free, the study does not wait for its job to come round.
+        deliveries.wake();
+      }),
     ),
     openConsumer('delivery', config, 1, async () => deliveries.wake()),
   ];

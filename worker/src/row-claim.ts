@@ -93,6 +93,18 @@ export class RowClaim {
     });
   }
 
+  /**
+   * Runs one statement that itself writes only while the row is ours: it saves the transaction around it.
+   *
+   * @param statement - resolves with the number of rows it wrote, none when the row is not ours
+   * @throws ClaimLost then
+   */
+  async writeOnce(statement: (db: Database) => Promise<number>): Promise<void> {
+    if ((await statement(this.db)) > 0) return;
+    this.losing.abort(new ClaimLost());
+    throw new ClaimLost();
+  }
+
   /** To be called before the claim is given back, so that no renewal finds it gone and calls it lost. */
   async stopRenewing(): Promise<void> {
     clearInterval(this.timer);

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Queryable } from './database.js';
 
 /**
@@ -55,8 +56,16 @@ export async function holdsClaim(
   id: string,
   holder: string,
 ): Promise<boolean> {
-  const row = await trx(table).where({ id, claimedBy: holder }).forUpdate().first('id');
+  const row = await heldRow(trx, table, id, holder).first();
   return row !== undefined;
+}
+
+/**
+ * The id of the row while `holder` has it, held until the end of the statement: for a single statement that writes only
+ * as long as the claim is ours, without a transaction around it.
+ */
+export function heldRow(db: Queryable, table: ClaimedTable, id: string, holder: string): Knex.QueryBuilder {
+  return db(table).where({ id, claimedBy: holder }).forUpdate().select('id');
 }
 
 /** Gives the row back, if `holder` still has it. */

@@ -1,6 +1,7 @@
 import type { ContentStep } from '../archive/content-step.js';
 import type { InstanceStatus, UploadProblem, VerificationLevel } from '../contract/uploads.js';
 import { FAULT_AFTER_EARLY_DELIVERY } from '../domain/early-delivery.js';
+import { heldRow } from './claims.js';
 import type { Queryable } from './database.js';
 
 /** A piece of a repaired object: new bytes, or a range of the file. */
@@ -108,11 +109,40 @@ export async function listUploadInstances(
   return query;
 }
 
-/** Records that the PACS held these before anything of them was sent. */
-export async function recordAlreadyThere(db: Queryable, ids: readonly string[]): Promise<void> {
-  await db<InstanceRow>('instances')
-    .whereIn('id', [...ids])
-    .update({ alreadyThere: true });
+/** A study, and the process that may write what becomes of its instances. */
+export interface HeldStudy {
+  id: string;
+  holder: string;
+}
+
+/**
+ * Writes to instances of a study in one statement, if `holder` has it.
+ *
+ * @returns how many rows were written: none when somebody else has the study
+ */
+async function writeHeld(
+  db: Queryable,
+  { id, holder }: HeldStudy,
+  ids: readonly string[],
+  change: Record<string, unknown>,
+): Promise<number> {
+  return (
+    db('instances')
+      .with('held', heldRow(db, 'studies', id, holder))
+      .whereRaw('instances.study_id = (SELECT held.id FROM held)')
+      // One parameter: a statement takes 65,535 of them, and a study may have more instances.
+      .whereRaw('instances.id = ANY(?::uuid[])', [[...ids]])
+      .update(change)
+  );
+}
+
+/** Records that the PACS held these before anything of them was sent. @returns see {@link writeHeld} */
+export async function recordAlreadyThere(
+  db: Queryable,
+  study: HeldStudy,
+  ids: readonly string[],
+): Promise<number> {
+  return writeHeld(db, study, ids, { alreadyThere: true });
 }
 
 /** An instance that went to the PACS before, by another upload. */
@@ -158,11 +188,9 @@ export async function findEarlierInstances(
   return found;
 }
 
-/** Counts a send before the first byte of it leaves. */
-export async function recordSends(db: Queryable, ids: readonly string[]): Promise<void> {
-  await db('instances')
-    .whereIn('id', [...ids])
-    .increment('sends', 1);
+/** Counts a send before the first byte of it leaves. @returns see {@link writeHeld} */
+export async function recordSends(db: Queryable, study: HeldStudy, ids: readonly string[]): Promise<number> {
+  return writeHeld(db, study, ids, { sends: db.raw('sends + 1') });
 }
 
 /**
@@ -205,29 +233,28 @@ export async function reopenFailedInstances(db: Queryable, studyId: string): Pro
  * Records what the PACS said of instances. A remark of the PACS stays with an instance when it is verified.
  *
  * @param verification - of verified ones: how
+ * @returns see {@link writeHeld}
  */
 export async function recordInstanceStatus(
   db: Queryable,
+  study: HeldStudy,
   ids: readonly string[],
   status: InstanceStatus,
   problem: UploadProblem | null = null,
   verification: VerificationLevel | null = null,
-): Promise<void> {
-  if (ids.length === 0) return;
+): Promise<number> {
   const now = new Date();
-  await db<InstanceRow>('instances')
-    .whereIn('id', [...ids])
-    .update({
-      status,
-      verification,
-      ...(status === 'verified' && problem === null ? {} : { problem }),
-      ...(status === 'stored' || status === 'warning' ? { storedAt: now } : {}),
-      // One that was not known to be stored was found there.
-      ...(status === 'verified'
-        ? {
-            verifiedAt: now,
-            storedAt: db.raw(`CASE WHEN status = 'pending' THEN ? ELSE stored_at END`, [now]),
-          }
-        : {}),
-    });
+  return writeHeld(db, study, ids, {
+    status,
+    verification,
+    ...(status === 'verified' && problem === null ? {} : { problem }),
+    ...(status === 'stored' || status === 'warning' ? { storedAt: now } : {}),
+    // One that was not known to be stored was found there.
+    ...(status === 'verified'
+      ? {
+          verifiedAt: now,
+          storedAt: db.raw(`CASE WHEN status = 'pending' THEN ? ELSE stored_at END`, [now]),
+        }
+      : {}),
+  });
 }

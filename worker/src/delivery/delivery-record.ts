@@ -71,7 +71,7 @@ export class DeliveryRecord {
 
   /** Counts a send, before its first byte leaves. */
   async sending(instances: readonly InstanceRow[]): Promise<void> {
-    await this.claim.write((unit) => recordSends(unit.trx, ids(instances)));
+    await this.claim.writeOnce((db) => recordSends(db, this.claim, ids(instances)));
     for (const instance of instances) instance.sends += 1;
   }
 
@@ -86,7 +86,7 @@ export class DeliveryRecord {
 
   /** The PACS held these with the same bytes before anything of them was sent. */
   async alreadyThere(instances: readonly InstanceRow[]): Promise<void> {
-    await this.claim.write((unit) => recordAlreadyThere(unit.trx, ids(instances)));
+    await this.claim.writeOnce((db) => recordAlreadyThere(db, this.claim, ids(instances)));
     for (const instance of instances) instance.alreadyThere = true;
   }
 
@@ -102,12 +102,13 @@ export class DeliveryRecord {
     verification: VerificationLevel | null = null,
   ): Promise<void> {
     if (instances.length === 0) return;
-    await this.claim.write(async (unit) => {
-      await recordInstanceStatus(unit.trx, ids(instances), status, problem, verification);
-      if (performance.now() - this.announcedAt < PROGRESS_EVERY_MS) return;
+    await this.claim.writeOnce((db) =>
+      recordInstanceStatus(db, this.claim, ids(instances), status, problem, verification),
+    );
+    if (performance.now() - this.announcedAt > PROGRESS_EVERY_MS) {
       this.announcedAt = performance.now();
-      announceUpload(unit, this.upload);
-    });
+      await this.claim.write(async (unit) => announceUpload(unit, this.upload));
+    }
     for (const instance of instances) {
       instance.status = status;
       instance.verification = verification;

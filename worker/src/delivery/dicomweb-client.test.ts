@@ -303,6 +303,27 @@ it('asks page by page, however few a page holds, until everything wanted was see
   expect(offsets.slice(4)).toEqual([0, 2]);
 });
 
+it.each([
+  ['gives all that is asked for', 250, [0, 250, 500, 750]],
+  ['gives fewer', 100, [0, 250, 100, 200, 300, 400, 500]],
+])(
+  'asks for two pages of a large study at once, and misses none where the archive %s',
+  async (_, most, asked) => {
+    const all = Array.from({ length: 600 }, (_, i) => `1.${i}`);
+    const offsets: number[] = [];
+    const { url } = await pacs((request, response) => {
+      const { searchParams } = new URL(request.url ?? '', 'http://x');
+      const offset = Number(searchParams.get('offset'));
+      offsets.push(offset);
+      const limit = Math.min(Number(searchParams.get('limit')), most);
+      response.end(JSON.stringify(all.slice(offset, offset + limit).map((uid) => found(uid))));
+    });
+    const held = await clientOf(url).queryInstances('1.2', all, never);
+    expect([...held.keys()].sort()).toEqual([...all].sort());
+    expect(offsets).toEqual(asked);
+  },
+);
+
 it('ends with an archive that ignores the offset and leaves out what belongs to another study', async () => {
   let asked = 0;
   const { url } = await pacs((_request, response) => {

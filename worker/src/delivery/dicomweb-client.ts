@@ -13,7 +13,9 @@ const STUDY_INSTANCE_UID = '0020000D';
 const SERIES_INSTANCE_UID = '0020000E';
 const SOP_INSTANCE_UID = '00080018';
 /** Instances asked for in one QIDO-RS request; Orthanc needs about 2 KB for each. */
-const PAGE = 500;
+const PAGE = 250;
+/** Pages of a large study asked for side by side: archives look them up one instance after another. */
+const PAGES_AT_ONCE = 2;
 const MOST_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Statuses that say nothing of the instance asked for: the PACS, or what stands before it, is busy or away. */
 const PASSING = [408, 429, 502, 503, 504];
@@ -83,22 +85,42 @@ export class DicomwebClient {
   ): Promise<HeldInstances> {
     const held = new Map<string, string | undefined>();
     const missing = new Set(wanted);
+    let atOnce = wanted.length > PAGE ? PAGES_AT_ONCE : 1;
     for (let offset = 0; ; ) {
-      const path = `/studies/${encodeURIComponent(studyInstanceUid)}/instances?limit=${PAGE}&offset=${offset}`;
-      const page = await this.get(path, DICOM_JSON, signal, readQueryPage);
+      const offsets = Array.from({ length: atOnce }, (_, i) => offset + i * PAGE);
+      const pages = await Promise.all(offsets.map((from) => this.queryPage(studyInstanceUid, from, signal)));
       const before = held.size;
-      for (const dataset of page) {
-        // An archive ignores keys it does not know, so what comes back may be another study's.
-        const study = uidValue(dataset, STUDY_INSTANCE_UID);
-        const uid = uidValue(dataset, SOP_INSTANCE_UID);
-        if (uid === undefined || (study !== undefined && study !== studyInstanceUid)) continue;
-        held.set(uid, uidValue(dataset, SERIES_INSTANCE_UID));
+      for (const [uid, series] of pages.flatMap(({ found }) => found)) {
+        held.set(uid, series);
         missing.delete(uid);
       }
-      // A page without news is the end: some archives give fewer than asked for, some ignore the offset.
+      // Pages without news are the end: some archives ignore the offset.
       if (held.size === before || missing.size === 0) return held;
-      offset += page.length;
+      const [first = { length: 0 }] = pages;
+      if (first.length < PAGE) {
+        // Some archives give fewer than asked for: the next pages begin where this one ended.
+        atOnce = 1;
+        offset += first.length;
+      } else offset += pages.reduce((sum, { length }) => sum + length, 0);
     }
+  }
+
+  /** @returns how many instances the PACS listed, and SOP and Series Instance UIDs of those of the study */
+  private async queryPage(
+    studyInstanceUid: string,
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<{ length: number; found: Array<[sop: string, series: string | undefined]> }> {
+    const path = `/studies/${encodeURIComponent(studyInstanceUid)}/instances?limit=${PAGE}&offset=${offset}`;
+    const page = await this.get(path, DICOM_JSON, signal, readQueryPage);
+    const found = page.flatMap((dataset): Array<[string, string | undefined]> => {
+      // An archive ignores keys it does not know, so what comes back may be another study's.
+      const study = uidValue(dataset, STUDY_INSTANCE_UID);
+      const uid = uidValue(dataset, SOP_INSTANCE_UID);
+      if (uid === undefined || (study !== undefined && study !== studyInstanceUid)) return [];
+      return [[uid, uidValue(dataset, SERIES_INSTANCE_UID)]];
+    });
+    return { length: page.length, found };
   }
 
   /**

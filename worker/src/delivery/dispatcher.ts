@@ -88,12 +88,16 @@ export class DeliveryDispatcher {
 
   /** True when a delivery is to be put off now, because a more urgent study finds no free slot. */
   private async makesRoom(underWay: UnderWay): Promise<boolean> {
-    if (this.isMakingRoom) return false;
-    if (this.running.size < this.slots) this.wake();
-    // A study that finds a free slot is claimed by then, and waits no more.
-    await this.filling;
     const { db, config } = this.deps;
-    if (!(await isMoreUrgentWaiting(db, config.pacs.all, underWay)) || this.isMakingRoom) return false;
+    const isWaiting = () => isMoreUrgentWaiting(db, config.pacs.all, underWay);
+    if (this.isMakingRoom || !(await isWaiting())) return false;
+    if (this.running.size < this.slots || this.filling) {
+      // It may find a free slot: then it is claimed, and waits no more.
+      this.wake();
+      await this.filling;
+      if (!(await isWaiting())) return false;
+    }
+    if (this.isMakingRoom) return false;
     this.isMakingRoom = true;
     return true;
   }

@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
-import { bytesSource } from '@relaypacs/core/dicom/source.js';
+import { type ByteSource, bytesSource } from '@relaypacs/core/dicom/source.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
 import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
-import { type CheckedFile, type LostFile, refuse, rejected } from './examined.js';
+import { type CheckedFile, type Examined, type LostFile, refuse, rejected } from './examined.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
+import { md5Beside } from './md5-thread.js';
 
 /** What is not larger is read once and kept while it is looked at, in bytes. */
 const SMALL_BYTES = 8 * 1024 * 1024;
@@ -56,23 +57,44 @@ async function examineStored(
 ): Promise<CheckedFile> {
   const { size } = object;
   const bytes = size <= SMALL_BYTES ? await object.read(0, size) : undefined;
-  const { md5, sha256 } = await digest(bytes ? [bytes] : object.stream(0, size));
+  const digests = bytes ? digestBeside(bytes) : digestStream(object.stream(0, size));
+  // A large one is read twice, one time after the other.
+  if (!bytes) await digests;
   const source = bytes ? bytesSource(bytes) : object;
+  const [contents, { md5, sha256 }] = await Promise.all([
+    examineContents(deps, source, async () => (await digests).sha256),
+    digests,
+  ]);
+  return { file, size, md5, sha256, ...contents };
+}
+
+async function examineContents(
+  deps: FileExaminationDeps,
+  source: ByteSource,
+  sha256: () => Promise<Buffer>,
+): Promise<Examined & Pick<CheckedFile, 'entries'>> {
   const archive = { source, steps: [] };
-  const read = { file, size, md5, sha256 };
   const container = sniff(await readHead(source));
   if (container === 'zip' || container === 'gzip') {
     const open = container === 'zip' ? examineZip : examineGzip;
     const { examined, entries } = await open(deps, archive);
-    return { ...read, ...examined, entries };
+    return { ...examined, entries };
   }
-  const examined = await examineContent(deps, { ...archive, sha256: async () => sha256 });
-  return { ...read, ...examined, entries: [] };
+  return { ...(await examineContent(deps, { ...archive, sha256 })), entries: [] };
 }
 
-async function digest(
-  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<{ md5: Buffer; sha256: Buffer }> {
+interface Digests {
+  md5: Buffer;
+  sha256: Buffer;
+}
+
+/** Both are taken while the main thread looks at files. */
+async function digestBeside(bytes: Uint8Array): Promise<Digests> {
+  const [md5, sha256] = await Promise.all([md5Beside(bytes), webcrypto.subtle.digest('SHA-256', bytes)]);
+  return { md5, sha256: Buffer.from(sha256) };
+}
+
+async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<Digests> {
   const md5 = createHash('md5');
   const sha256 = createHash('sha256');
   for await (const chunk of chunks) {

@@ -44,7 +44,7 @@ export interface IntakeDeps extends Pick<Platform, 'db' | 'transact' | 'files' |
 
 /** Faults of ours (storage, database) are tried again this often before a person has to look. */
 const MOST_ATTEMPTS = 20;
-const FILES_AT_ONCE = 2;
+const FILES_AT_ONCE = 4;
 const DAY_MS = 86_400_000;
 
 const UNREADABLE: UploadProblem = {
