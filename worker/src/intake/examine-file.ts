@@ -1,14 +1,14 @@
-import { createHash, webcrypto } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { type ByteSource, bytesSource } from '@relaypacs/core/dicom/source.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
 import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
+import { type Digests, digestBeside } from './digest-threads.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
 import { type CheckedFile, type Examined, type LostFile, refuse, rejected } from './examined.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
-import { md5Beside } from './md5-thread.js';
 
 /** What is not larger is read once and kept while it is looked at, in bytes. */
 const SMALL_BYTES = 8 * 1024 * 1024;
@@ -81,17 +81,6 @@ async function examineContents(
     return { ...examined, entries };
   }
   return { ...(await examineContent(deps, { ...archive, sha256 })), entries: [] };
-}
-
-interface Digests {
-  md5: Buffer;
-  sha256: Buffer;
-}
-
-/** Both are taken while the main thread looks at files. */
-async function digestBeside(bytes: Uint8Array): Promise<Digests> {
-  const [md5, sha256] = await Promise.all([md5Beside(bytes), webcrypto.subtle.digest('SHA-256', bytes)]);
-  return { md5, sha256: Buffer.from(sha256) };
 }
 
 async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<Digests> {

@@ -1,0 +1,74 @@
+import { Worker } from 'node:worker_threads';
+
+export interface Digests {
+  md5: Buffer;
+  sha256: Buffer;
+}
+
+const THREADS = 2;
+
+/** Works without a loader, whether the rest was compiled or not. */
+const PROGRAM = `
+  const { createHash } = require('node:crypto');
+  const { parentPort } = require('node:worker_threads');
+  const digest = (algorithm, bytes) => createHash(algorithm).update(bytes).digest();
+  parentPort.on('message', (bytes) => {
+    parentPort.postMessage({ md5: digest('md5', bytes), sha256: digest('sha256', bytes) });
+  });
+`;
+
+interface Waiting {
+  resolve(digests: Digests): void;
+  reject(error: Error): void;
+}
+
+/** Started when it is first needed; does not keep the process running. */
+class DigestThread {
+  private thread: Worker | undefined;
+  /** In the order in which the thread answers. */
+  private readonly waiting: Waiting[] = [];
+
+  get length(): number {
+    return this.waiting.length;
+  }
+
+  /** @throws what ended the thread; the next call starts another */
+  digest(bytes: Uint8Array): Promise<Digests> {
+    const thread = this.start();
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      thread.ref();
+      thread.postMessage(bytes);
+    });
+  }
+
+  private start(): Worker {
+    if (this.thread) return this.thread;
+    const thread = new Worker(PROGRAM, { eval: true });
+    const fail = (error: Error) => {
+      if (this.thread !== thread) return;
+      this.thread = undefined;
+      for (const { reject } of this.waiting.splice(0)) reject(error);
+    };
+    thread.on('message', ({ md5, sha256 }: Record<keyof Digests, Uint8Array>) => {
+      this.waiting.shift()?.resolve({ md5: Buffer.from(md5), sha256: Buffer.from(sha256) });
+      if (this.waiting.length === 0) thread.unref();
+    });
+    thread.on('error', fail);
+    thread.on('exit', () => fail(new Error('The thread that takes digests has ended')));
+    this.thread = thread;
+    return thread;
+  }
+}
+
+const threads = Array.from({ length: THREADS }, () => new DigestThread());
+
+/**
+ * Takes the digests of bytes that lie in memory, in a thread beside the main one: they are the slowest part of looking at
+ * a file, and the main thread looks at others meanwhile. The bytes are copied.
+ */
+export async function digestBeside(bytes: Uint8Array): Promise<Digests> {
+  const [free] = [...threads].sort((a, b) => a.length - b.length);
+  if (!free) throw new Error('There are no threads');
+  return free.digest(bytes);
+}
