@@ -370,6 +370,7 @@ it('never makes a success of what should not have gone, however often the rest i
     problemOfStudy(await fixture.upload(uploadId), await theStudy(uploadId), unsettled, 3),
   ).toMatchObject({
     code: 'FAULT_AFTER_EARLY_DELIVERY',
+    remedy: 'retry',
     detail: expect.stringMatching(
       /^1 image is in default already.* Refused\. Not delivered: series 1 image 2\./s,
     ),

@@ -36,7 +36,8 @@ export function problemOfStudy(
   // What is in the PACS and should not be comes first: somebody there has to act.
   const others = missing.filter(({ problem }) => !isFault(problem));
   if (others.length === 0) return fault;
-  return { ...fault, detail: `${fault.detail} ${studyProblem(others, total, canAddPatientId).detail}` };
+  const { detail } = studyProblem(others, total, canAddPatientId);
+  return { ...fault, detail: `${fault.detail} ${detail}`, remedy: 'retry' };
 }
 
 const isFault = (problem: UploadProblem | null) => problem?.code === FAULT_AFTER_EARLY_DELIVERY;

@@ -9,8 +9,14 @@ import { LongList } from './LongList.js';
 
 const pathOf = (file: UploadFile) => file.relativePath ?? file.filename;
 
+interface UploadFilesProps {
+  files: readonly UploadFile[];
+  /** Some that were refused had gone to the PACS before. */
+  haveGone: boolean;
+}
+
 /** What is wrong with single files first, then what archives held; all of them on demand. */
-export function UploadFiles({ files }: { files: readonly UploadFile[] }) {
+export function UploadFiles({ files, haveGone }: UploadFilesProps) {
   const ignored = files.filter((file) => file.status === 'ignored');
   const rejected = files.filter(
     (file) => file.status === 'rejected' || (file.problem && !ignored.includes(file)),
@@ -20,7 +26,7 @@ export function UploadFiles({ files }: { files: readonly UploadFile[] }) {
   const warned = went.filter((file) => remarksOf(file).warnings.length > 0);
   return (
     <>
-      {rejected.length > 0 && <RejectedFiles files={rejected} />}
+      {rejected.length > 0 && <RejectedFiles files={rejected} haveGone={haveGone} />}
       {files.map(
         (file) =>
           file.contents && <ArchiveContents key={file.id} path={pathOf(file)} contents={file.contents} />,
@@ -86,12 +92,14 @@ export function UploadFiles({ files }: { files: readonly UploadFile[] }) {
   );
 }
 
-function RejectedFiles({ files }: { files: readonly UploadFile[] }) {
+function RejectedFiles({ files, haveGone }: UploadFilesProps) {
   return (
     <section className="card stack" aria-labelledby="rejected-heading">
       <h2 id="rejected-heading">{count(files.length, 'file')} not accepted</h2>
       <p>
-        {files.length === 1 ? 'This file does' : 'These files do'} not go to the PACS.
+        {haveGone
+          ? 'Some of this went to the PACS before it was refused; each file says what to do.'
+          : `${files.length === 1 ? 'This file does' : 'These files do'} not go to the PACS.`}
         {files.some(isDamaged) && ' Export what is damaged again and send it as a new upload.'}
       </p>
       <LongList

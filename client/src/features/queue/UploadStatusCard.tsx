@@ -14,7 +14,7 @@ import { CorrectionForm } from './CorrectionForm.js';
 import { correctableFields } from './correctable-fields.js';
 import { doubtsOf } from './doubts.js';
 import { QuestionDialog } from './QuestionDialog.js';
-import { hasGone, statusWords, waitsForSender } from './status-sentences.js';
+import { hasGone, retryHelps, statusWords, waitsForSender } from './status-sentences.js';
 import { WarningNotice } from './WarningNotice.js';
 
 /** Before delivery begins an upload can be taken back. */
@@ -133,7 +133,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
             Try again
           </button>
         )}
-        {upload.status === 'failed' && !pointless && (
+        {retryHelps(upload) && !pointless && (
           <button
             type="button"
             className={`button ${fields.length > 0 ? '' : 'button-primary'}`}

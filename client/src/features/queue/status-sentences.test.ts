@@ -1,6 +1,6 @@
 import { UPLOAD_STATUSES } from '@relaypacs/core/contract/uploads.js';
 import { expect, it } from 'vitest';
-import { hasGone, statusWords, timelineWords, waitsForSender } from './status-sentences.js';
+import { hasGone, retryHelps, statusWords, timelineWords, waitsForSender } from './status-sentences.js';
 
 const facts = {
   status: 'delivered' as const,
@@ -223,4 +223,13 @@ it('sends nobody to a new upload where a correction helps', () => {
     statusWords({ ...facts, status: 'rejected', problem: { ...problem, ...more } }).sentence;
   expect(sentence({ remedy: 'correct' })).toBe('You can correct it here.');
   expect(sentence({ remedy: 'new_upload' })).toMatch(/as a new upload\.$/);
+});
+
+it('offers no retry where all that is wrong is in the PACS already', () => {
+  const helps = (code: string, remedy: 'retry' | 'new_upload') =>
+    retryHelps({ status: 'failed', problem: { code, title: '', detail: '', remedy } });
+  expect(helps('FAULT_AFTER_EARLY_DELIVERY', 'new_upload')).toBe(false);
+  expect(helps('FAULT_AFTER_EARLY_DELIVERY', 'retry')).toBe(true);
+  expect(helps('PACS_REFUSED', 'new_upload')).toBe(true);
+  expect(retryHelps({ status: 'rejected', problem: null })).toBe(false);
 });

@@ -1,4 +1,10 @@
-import type { UploadDetail, UploadStatus, UploadSummary } from '@relaypacs/core/contract/uploads.js';
+import type {
+  UploadDetail,
+  UploadProblem,
+  UploadStatus,
+  UploadSummary,
+} from '@relaypacs/core/contract/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
 import { count, formatMoment } from '../../ui/format.js';
 
 /** How a status looks: the colour and sign that go with it. */
@@ -157,6 +163,16 @@ export function statusWords(
         sentence: 'Cancelled before anything went to the PACS. Send the study again if it is needed.',
       };
   }
+}
+
+/** True when images went to the PACS that should not have: only the people there can put that right. */
+export function isFaultAfterEarlyDelivery(problem: Pick<UploadProblem, 'code'> | null): boolean {
+  return problem?.code === FAULT_AFTER_EARLY_DELIVERY;
+}
+
+/** True when trying a failed upload again can change something. */
+export function retryHelps({ status, problem }: Pick<UploadSummary, 'status' | 'problem'>): boolean {
+  return status === 'failed' && !(isFaultAfterEarlyDelivery(problem) && problem?.remedy === 'new_upload');
 }
 
 /** True when images were delivered that the PACS did not have: the upload cannot be taken back as a whole any more. */

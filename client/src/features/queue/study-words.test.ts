@@ -15,6 +15,7 @@ const study = {
   status: 'delivered',
   incomplete: false,
   waitingFor: null,
+  problem: null,
   instances,
 } as const;
 
@@ -37,6 +38,14 @@ it('says that a study is incomplete while the rest of it still arrives', () => {
   const begun = { ...study, status: 'delivering', incomplete: true, instances: part } as const;
   expect(contentWords(begun)).toBe('2 series, 12 images so far');
   expect(deliveryWords(begun)).toBe('incomplete, being delivered, 11 of 12 confirmed');
+});
+
+it('does not call images not taken that went and should not have', () => {
+  const problem = { code: 'FAULT_AFTER_EARLY_DELIVERY', title: '', detail: '' };
+  const counts = { ...instances, verified: 58, failed: 2 };
+  expect(deliveryWords({ ...study, status: 'failed', problem, instances: counts })).toBe(
+    'not delivered, 58 of 60 confirmed, 2 to be looked at',
+  );
 });
 
 it('calls waiting for the PACS waiting', () => {

@@ -1,6 +1,6 @@
 import type { Study } from '@relaypacs/core/contract/uploads.js';
 import { count } from '../../ui/format.js';
-import { alreadyThereWords } from './status-sentences.js';
+import { alreadyThereWords, isFaultAfterEarlyDelivery } from './status-sentences.js';
 
 const STUDY_STATUS: Record<Study['status'], string> = {
   pending: 'waits for delivery',
@@ -25,14 +25,15 @@ export function deliveryWords({
   status,
   incomplete,
   waitingFor,
+  problem,
   instances,
-}: Pick<Study, 'status' | 'incomplete' | 'waitingFor' | 'instances'>): string {
+}: Pick<Study, 'status' | 'incomplete' | 'waitingFor' | 'problem' | 'instances'>): string {
   const { total, verified, failed, alreadyThere } = instances;
   const state = [
     incomplete ? 'incomplete' : '',
     waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[status],
     `${verified} of ${total} confirmed`,
-    failed > 0 ? `${failed} not taken` : '',
+    failed > 0 ? `${failed} ${isFaultAfterEarlyDelivery(problem) ? 'to be looked at' : 'not taken'}` : '',
     alreadyThereWords(alreadyThere),
   ];
   return state.filter((part) => part !== '').join(', ');
