@@ -1,7 +1,8 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, type ProblemCode } from '@relaypacs/core/contract/problem.js';
 import type { z } from 'zod';
-import { NAMED_SCHEMAS, OPERATIONS, type Operation } from './operations.js';
+import type { Operation } from './operations/operation.js';
+import { NAMED_SCHEMAS, OPERATIONS } from './operations.js';
 
 const named = new Map<z.ZodType, z.ZodType>(
   Object.entries(NAMED_SCHEMAS).map(([id, schema]) => [schema, schema.meta({ id })]),

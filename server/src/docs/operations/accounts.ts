@@ -1,0 +1,121 @@
+import {
+  LoginRequestSchema,
+  RefreshRequestSchema,
+  RegisterRequestSchema,
+  RegisterResponseSchema,
+  SessionSchema,
+  UserSchema,
+} from '@relaypacs/core/contract/accounts.js';
+import {
+  ApiTokenListSchema,
+  CreateApiTokenRequestSchema,
+  CreatedApiTokenSchema,
+} from '@relaypacs/core/contract/api-tokens.js';
+import { z } from 'zod';
+import { BEARER_PROBLEMS, Id, type Operation } from './operation.js';
+
+/** Accounts, sessions and API tokens. */
+export const ACCOUNT_OPERATIONS: Operation[] = [
+  {
+    method: 'post',
+    path: '/api/v1/auth/register',
+    tag: 'Accounts',
+    summary: 'Make an account; the first one of an empty system becomes the administrator',
+    body: RegisterRequestSchema,
+    answers: { 201: { description: 'The account', schema: RegisterResponseSchema } },
+    problems: [
+      'REGISTRATION_CLOSED',
+      'USERNAME_TAKEN',
+      'EMAIL_TAKEN',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+      'UNAVAILABLE',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/login',
+    tag: 'Accounts',
+    summary: 'Sign in; the refresh token comes as a cookie, or in the body with ?tokenDelivery=body',
+    query: z.object({ tokenDelivery: z.literal('body').optional() }),
+    body: LoginRequestSchema,
+    answers: { 200: { description: 'Access token and account', schema: SessionSchema } },
+    problems: [
+      'INVALID_CREDENTIALS',
+      'ACCOUNT_PENDING',
+      'ACCOUNT_DISABLED',
+      'VALIDATION_FAILED',
+      'RATE_LIMITED',
+      'UNAVAILABLE',
+    ],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/refresh',
+    tag: 'Accounts',
+    summary: 'Exchange the refresh token for a new pair; one used twice ends the session',
+    body: RefreshRequestSchema,
+    answers: { 200: { description: 'New tokens', schema: SessionSchema } },
+    problems: ['UNAUTHENTICATED', 'INVALID_TOKEN'],
+  },
+  {
+    method: 'post',
+    path: '/api/v1/auth/logout',
+    tag: 'Accounts',
+    summary: 'End the session',
+    body: RefreshRequestSchema,
+    answers: { 204: { description: 'Ended' } },
+    problems: [],
+  },
+  {
+    method: 'get',
+    path: '/api/v1/me',
+    tag: 'Accounts',
+    summary: 'The account that is signed in',
+    secured: true,
+    answers: { 200: { description: 'The account', schema: UserSchema } },
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'get',
+    path: '/api/v1/me/tokens',
+    tag: 'Accounts',
+    summary: 'The API tokens of the account that can be used, newest first; not with an API token',
+    secured: true,
+    answers: { 200: { description: 'The tokens, without their secret', schema: ApiTokenListSchema } },
+    problems: BEARER_PROBLEMS,
+  },
+  {
+    method: 'post',
+    path: '/api/v1/me/tokens',
+    tag: 'Accounts',
+    summary: 'Make an API token; its text is shown in this answer only. Not with an API token',
+    secured: true,
+    body: CreateApiTokenRequestSchema,
+    answers: { 201: { description: 'The token', schema: CreatedApiTokenSchema } },
+    problems: [...BEARER_PROBLEMS, 'API_TOKEN_LIMIT', 'VALIDATION_FAILED'],
+  },
+  {
+    method: 'delete',
+    path: '/api/v1/me/tokens/{id}',
+    tag: 'Accounts',
+    summary: 'Revoke an API token; not with an API token',
+    secured: true,
+    params: Id,
+    answers: { 204: { description: 'Revoked' } },
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND'],
+  },
+  {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    tag: 'Accounts',
+    summary: 'Public keys of the access tokens and of receipts (RFC 7517)',
+    answers: {
+      200: {
+        description: 'The keys',
+        schema: z.object({ keys: z.array(z.looseObject({ kid: z.string() })) }),
+      },
+    },
+    problems: [],
+  },
+];
