@@ -106,8 +106,22 @@ describe('statistics', () => {
     await sandbox.get(`/studies/${first.studyUid}`);
     expect(await sandbox.statistics()).toEqual({
       requests: { stow: 3, qido: 1, wado: 1, token: 0 },
-      instances: { received: 4, stored: 2, repeated: 2, mostOften: 3 },
+      instances: { received: 4, stored: 2, repeated: 2, needless: 2, mostOften: 3 },
     });
+  });
+
+  it('do not call an instance needless that was not stored or could not be found', async () => {
+    const [refused, hidden] = [makeDicomFile(), makeDicomFile()];
+    await sandbox.putFaults({ kind: 'partialFailure', on: 'stow', times: 1 });
+    await sandbox.stow([refused.bytes]);
+    await sandbox.stow([refused.bytes]);
+    await sandbox.putFaults({ kind: 'storesButHides', on: 'stow', seconds: 60 });
+    await sandbox.stow([hidden.bytes]);
+    await sandbox.stow([hidden.bytes]);
+    expect((await sandbox.statistics()).instances).toMatchObject({ stored: 2, repeated: 2, needless: 0 });
+    await sandbox.deleteFaults();
+    await sandbox.stow([hidden.bytes]);
+    expect((await sandbox.statistics()).instances).toMatchObject({ stored: 2, repeated: 3, needless: 1 });
   });
 
   it('count requests that met a fault, but not the instances of which nothing was read', async () => {

@@ -5,6 +5,7 @@ export class Statistics {
   #requests = zeroes();
   #arrivals = new Map<string, number>();
   #stored = 0;
+  #needless = 0;
 
   /** A request has come, whatever becomes of it. */
   asked(kind: RequestKind): void {
@@ -21,10 +22,16 @@ export class Statistics {
     this.#stored++;
   }
 
+  /** An instance has come that was held, as whoever had asked would have known. */
+  cameNeedlessly(): void {
+    this.#needless++;
+  }
+
   reset(): void {
     this.#requests = zeroes();
     this.#arrivals = new Map();
     this.#stored = 0;
+    this.#needless = 0;
   }
 
   toJSON() {
@@ -38,6 +45,8 @@ export class Statistics {
         stored: this.#stored,
         /** How many of those received had come before. */
         repeated: received - counts.length,
+        /** How many of those received were held already, and shown to searches. */
+        needless: this.#needless,
         /** How often the one that came most often came. */
         mostOften: counts.reduce((most, count) => Math.max(most, count), 0),
       },

@@ -118,8 +118,9 @@ async function storeAccepted(
   spool: Spool,
   header: Header,
 ): Promise<Outcome> {
-  const { archive, personality, statistics } = exchange;
+  const { archive, indexDelay, personality, statistics } = exchange;
   const { uids, sopClass } = accepted;
+  if (archive.find(uids) && !indexDelay.isHidden(uids)) statistics.cameNeedlessly();
   const add = async () => {
     const isNew = personality.rewritesFileMeta
       ? await addRewritten(exchange, accepted, spool, header)

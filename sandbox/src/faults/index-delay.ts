@@ -9,6 +9,10 @@ export class IndexDelay {
     this.#until.set(instance, Date.now() + seconds * 1000);
   }
 
+  isHidden({ instance }: InstanceUids): boolean {
+    return (this.#until.get(instance) ?? 0) > Date.now();
+  }
+
   /** Searches show everything again. */
   end(): void {
     this.#until.clear();
