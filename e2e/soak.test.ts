@@ -1,32 +1,39 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomFrom } from '@relaypacs/core/archive/testing/seeded-random.js';
-import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import { type Database, openDatabase } from '@relaypacs/core/db/database.js';
 import { isSettled } from '@relaypacs/core/domain/upload-status.js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Fault } from '../sandbox/src/faults/fault.js';
 import { TestSandbox } from '../sandbox/src/testing/sandbox-client.js';
+import { inParallel } from '../worker/src/in-parallel.js';
 import { ApiClient } from './support/api-client.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
 import { RecordingProxy } from './support/recording-proxy.js';
 import { type Redis, startRedis } from './support/redis.js';
-import type { ServiceProcess } from './support/service-process.js';
+import { dataSetDigest, dataSetDigests } from './support/sandbox-contents.js';
+import { Blows } from './support/soak-blows.js';
 import { type Stack, startStack } from './support/stack.js';
 import { type MadeStudy, makeStudy } from './support/studies.js';
 
 /** For a longer soak: `SOAK_STUDIES=5000 SOAK_SECONDS=3600 npm test -- --project e2e soak`. */
 const STUDIES = Number(process.env.SOAK_STUDIES ?? 210);
 /** Faults go on at least so long. */
-const SECONDS = Number(process.env.SOAK_SECONDS ?? 40);
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 60);
 const SEED = Number(process.env.SOAK_SEED ?? Date.now() % 100_000);
-const LEVELS: ServiceLevel[] = ['routine', 'routine', 'emergency', 'stat'];
+const LEVELS = ['routine', 'routine', 'emergency', 'stat'] as const;
+/** One of so many studies is sent again. */
+const SENT_AGAIN = 5;
+
+type Pacs = 'default' | 'sandbox';
 
 interface Sent {
   id: string;
   sender: ApiClient;
   study: MadeStudy;
-  /** It goes to the sandbox, the others to Orthanc. */
-  toSandbox: boolean;
+  target: Pacs;
+  /** Where an administrator had it sent once more, and whether it had been deleted there. */
+  resend?: { target: Pacs; wasDeleted?: true };
 }
 
 const below = randomFrom(SEED);
@@ -36,8 +43,11 @@ let proxy: RecordingProxy;
 let sandbox: TestSandbox;
 let redis: Redis;
 let stack: Stack;
-let workers: ServiceProcess[];
+let database: Database;
+let blows: Blows;
+let admin: ApiClient;
 let senders: ApiClient[];
+const sent: Sent[] = [];
 
 beforeAll(async () => {
   [orthanc, redis, sandbox] = await Promise.all([
@@ -60,166 +70,191 @@ beforeAll(async () => {
       DELIVERY_CONCURRENCY: '3',
     },
   });
-  workers = [stack.worker, await stack.addWorker()];
+  database = openDatabase(stack.databaseUrl, 2);
+  const workers = [stack.worker, await stack.addWorker()];
+  const sentToSandbox = () => sent.filter(({ target }) => target === 'sandbox').map(({ study }) => study);
+  blows = new Blows({ orthanc, proxy, sandbox, redis, stack, workers, sentToSandbox }, below);
+  admin = await ApiClient.signUp(stack.baseUrl);
   senders = [];
   for (let i = 0; i < 3; i += 1) senders.push(await ApiClient.signUp(stack.baseUrl));
 });
 afterAll(async () => {
+  await database?.destroy();
   await stack?.stop();
   await proxy?.close();
   await sandbox?.stop();
   await Promise.all([orthanc?.dispose(), redis?.dispose()]);
 });
 
-/** What the sandbox does wrong for a while; each befalls some of its requests. */
-const FAULTS: Array<Partial<Fault>> = [
-  { kind: 'refuse', on: 'any' },
-  { kind: 'slow', on: 'any', delayMs: 200 },
-  { kind: 'dropMidBody', on: 'stow', afterBytes: 5000 },
-  { kind: 'dropMidBody', on: 'qido', afterBytes: 10 },
-  { kind: 'status', on: 'any', status: 503 },
-  { kind: 'status', on: 'any', status: 429, retryAfterSeconds: 1 },
-  { kind: 'status', on: 'stow', status: 500 },
-  { kind: 'status', on: 'stow', status: 401, early: true },
-  { kind: 'storedButAnswerLost', on: 'stow' },
-  { kind: 'storesButHides', on: 'stow', seconds: 2 },
-  { kind: 'inventedUids', on: 'stow', every: 7, times: 2 },
-  { kind: 'partialFailure', on: 'stow', every: 5 },
-];
-
-const blows = new Map<string, number>();
-
-/** One random blow at the system, and its repair. */
-async function strike(): Promise<void> {
-  const blow = below(100);
-  const count = (name: string) => blows.set(name, (blows.get(name) ?? 0) + 1);
-  if (blow < 35) {
-    const worker = workers[below(workers.length)];
-    count('worker killed');
-    await worker?.kill();
-    await sleep(below(2000));
-    await worker?.start();
-  } else if (blow < 50) {
-    count('Orthanc killed');
-    await orthanc.kill();
-    await sleep(500 + below(2500));
-    await orthanc.start();
-  } else if (blow < 65) {
-    count('connections to Orthanc cut');
-    proxy.cut();
-  } else if (blow < 75) {
-    count('Redis flushed');
-    await redis.flush();
-  } else if (blow < 80) {
-    count('Redis killed');
-    await redis.kill();
-    await sleep(below(2000));
-    await redis.start();
-  } else if (blow < 87) {
-    count('PostgreSQL killed');
-    process.kill(stack.postgres.pid, 'SIGKILL');
-    // It comes back by itself.
-    await sleep(3000);
-  } else {
-    count('sandbox faults changed');
-    const fault = FAULTS[below(FAULTS.length)] ?? {};
-    await sandbox.putFaults({ ...fault, chance: 0.5, seed: below(1000) });
+/** Tries until it succeeds: whatever it needs may be away just now, and a sign-in ends. */
+async function insist<T>(client: ApiClient, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch {
+      await sleep(300);
+      await client.signIn().catch(() => {});
+    }
   }
 }
 
-async function sendAll(): Promise<Sent[]> {
-  const sent: Sent[] = [];
+async function sendAll(): Promise<void> {
   const waiting = Array.from({ length: STUDIES }, (_, index) => index).values();
   const lane = async () => {
     for (const index of waiting) {
-      const toSandbox = index % 2 === 1;
+      const modality = index % 2 === 1 ? 'MR' : 'CT';
+      const given = { modality, serviceLevel: LEVELS[index % LEVELS.length]! };
       const sender = senders[index % senders.length]!;
-      const modality = toSandbox ? 'MR' : 'CT';
-      const study = makeStudy(1 + below(5), { modality });
-      const serviceLevel = LEVELS[index % LEVELS.length]!;
-      sent.push({ id: await sendOnce(sender, study, modality, serviceLevel), sender, study, toSandbox });
+      // As a client that begins anew: an upload that was not finished expires.
+      const own = await insist(sender, async () => {
+        const study = makeStudy(1 + below(5), { modality });
+        return { study, id: await sender.send(study.files, given) };
+      });
+      sent.push({ ...own, sender, target: modality === 'MR' ? 'sandbox' : 'default' });
       // Spread over the time of the faults.
       await sleep((SECONDS * 1000 * 3) / STUDIES);
     }
   };
   await Promise.all([lane(), lane(), lane()]);
-  return sent;
 }
 
-/** As a client does that begins anew when its server or database is away: an upload that was not finished expires. */
-async function sendOnce(
-  sender: ApiClient,
-  study: MadeStudy,
-  modality: string,
-  serviceLevel: ServiceLevel,
-): Promise<string> {
-  for (;;) {
-    try {
-      return await sender.send(study.files, { modality, serviceLevel });
-    } catch {
-      await sleep(300);
-    }
+/** An administrator has some of what is delivered sent again. */
+async function sendAgainWhile(goesOn: () => boolean): Promise<void> {
+  while (goesOn()) {
+    await sleep(200);
+    const candidates = sent.filter(({ resend }, nth) => nth % SENT_AGAIN === 0 && resend === undefined);
+    const one = candidates[below(candidates.length || 1)];
+    const upload = await one?.sender.upload(one.id).catch(() => undefined);
+    if (one && upload?.status === 'delivered') await sendAgain(one);
   }
+}
+
+async function sendAgain(one: Sent): Promise<void> {
+  const { id, study, target } = one;
+  const way = below(3);
+  one.resend = { target };
+  if (way === 0) one.resend = { target: target === 'sandbox' ? 'default' : 'sandbox' };
+  else if (way === 1 && target === 'default') {
+    one.resend = { target, wasDeleted: true };
+    await insist(admin, () => removeFromOrthanc(study.studyInstanceUid));
+  }
+  await insist(admin, async () => {
+    const { status, body } = await admin.post(`/api/v1/uploads/${id}/resend`, {
+      target: one.resend?.target,
+    });
+    // It is on its way already where the first answer was lost.
+    if (status !== 202 && status !== 409) throw new Error(`Not sent again: ${JSON.stringify(body)}`);
+  });
+}
+
+async function removeFromOrthanc(studyInstanceUid: string): Promise<void> {
+  const lookup = { method: 'POST', body: studyInstanceUid };
+  const found = (await (await orthanc.rest('/tools/lookup', lookup)).json()) as Array<{ Path: string }>;
+  for (const { Path } of found) await orthanc.rest(Path, { method: 'DELETE' });
+}
+
+/** How each upload has ended, and what was sent again of it, once all have. */
+async function endsOf(all: readonly Sent[]): Promise<Map<Sent, { first: string; again: string[] }>> {
+  const ends = new Map<Sent, { first: string; again: string[] }>();
+  const again = ({ studies }: UploadDetail) => studies.filter(({ resendOf }) => resendOf !== null);
+  const hasEnded = ({ status }: { status: string }) => status === 'delivered' || status === 'failed';
+  for (const client of senders) await client.signIn();
+  for (const one of all) {
+    const upload = await one.sender.waitFor(
+      one.id,
+      (seen) => isSettled(seen.status) && again(seen).every(hasEnded),
+      240_000,
+    );
+    const say = (each: Pick<UploadDetail, 'status' | 'problem'> | StudyEnd) =>
+      each.problem ? `${each.status}: ${each.problem.code}` : each.status;
+    ends.set(one, { first: say(upload), again: again(upload).map(say) });
+  }
+  return ends;
+}
+
+type StudyEnd = Pick<UploadDetail['studies'][number], 'status' | 'problem'>;
+
+/** What the sandbox forgot is sent again two minutes after it was stored: here at once. */
+async function passIndexPatience(): Promise<void> {
+  const putOff = database('studies')
+    .where({ status: 'delivering', waitingFor: null, claimedBy: null })
+    .whereNotNull('nextAttemptAt');
+  await database('instances')
+    .whereIn('status', ['stored', 'warning'])
+    .whereIn('studyId', putOff.clone().select('id'))
+    .update({ storedAt: new Date(Date.now() - 180_000) });
+  await putOff.clone().update({ nextAttemptAt: null });
+}
+
+/** Of the places a study was sent to, those that do not have it byte for byte. */
+async function missingAt(one: Sent, inOrthanc: ReadonlyMap<string, string>): Promise<Pacs[]> {
+  const { study, target, resend } = one;
+  const places = new Set([target, resend?.target ?? target]);
+  const inSandbox = places.has('sandbox')
+    ? await dataSetDigests(sandbox, study.studyInstanceUid)
+    : new Set<string>();
+  const isThere = {
+    default: [...study.digests].every(([uid, digest]) => inOrthanc.get(uid) === digest),
+    sandbox: study.files.every((file) => inSandbox.has(dataSetDigest(file))),
+  };
+  return [...places].filter((place) => !isThere[place]);
 }
 
 it(`of ${STUDIES} studies each arrives complete and once, whatever is killed meanwhile (seed ${SEED})`, async () => {
-  let strikes = true;
+  let sending = true;
   const until = Date.now() + SECONDS * 1000;
-  const striking = (async () => {
-    while (strikes || Date.now() < until) {
-      await strike();
-      await sleep(300 + below(1500));
-    }
-  })();
-  const sent = await sendAll();
-  strikes = false;
-  await striking;
-  await sandbox.deleteFaults();
+  const goesOn = () => sending || Date.now() < until;
+  const meanwhile = Promise.all([blows.strikeWhile(goesOn), sendAgainWhile(goesOn)]);
+  await sendAll();
+  sending = false;
+  await meanwhile;
 
-  const ends = await endsOf(sent);
-  const outcome = { delivered: 0, ended: {} as Record<string, string>, instances: 0, falselyReported: 0 };
+  const ageing = setInterval(() => passIndexPatience().catch(() => {}), 1000);
+  const ends = await endsOf(sent).finally(() => clearInterval(ageing));
   const inOrthanc = await orthancDigests(orthanc);
-  const inSandbox = new Set(await sandbox.found());
-  for (const { id, study, toSandbox } of sent) {
-    const isThere = [...study.digests].every(([uid, digest]) =>
-      toSandbox ? inSandbox.has(uid) : inOrthanc.get(uid) === digest,
-    );
-    const end = ends.get(id) ?? '';
-    if (end === 'delivered') outcome.delivered += 1;
-    else outcome.ended[id] = end;
-    if (end === 'delivered' && !isThere) outcome.falselyReported += 1;
-    outcome.instances += study.files.length;
-  }
-  const ours = new Set(
-    sent.filter(({ toSandbox }) => !toSandbox).flatMap(({ study }) => [...study.digests.keys()]),
+  const outcome = { delivered: 0, ended: {} as Record<string, string>, instances: 0, falselyReported: 0 };
+  const resent = { asked: 0, delivered: 0, ended: {} as Record<string, string[]> };
+  await inParallel(sent, 8, async (one) => {
+    const { first, again } = ends.get(one)!;
+    outcome.instances += one.study.files.length;
+    if (first === 'delivered') outcome.delivered += 1;
+    else outcome.ended[one.id] = first;
+    if (one.resend) resent.asked += 1;
+    if (again.length > 0 && again.every((end) => end === 'delivered')) resent.delivered += 1;
+    else if (one.resend) resent.ended[one.id] = again;
+    const isSaid = first === 'delivered' && again.every((end) => end === 'delivered');
+    if (isSaid && (await missingAt(one, inOrthanc)).length > 0) outcome.falselyReported += 1;
+  });
+
+  const stored = proxy.stored();
+  const timesMeant = ({ target, resend }: Sent) =>
+    (target === 'default' ? 1 : 0) +
+    (resend?.target === 'default' && target !== 'default' ? 1 : 0) +
+    (resend?.wasDeleted ? 1 : 0);
+  const storedNeedlessly = sent.flatMap((one) =>
+    [...one.study.digests.keys()].filter((uid) => (stored.get(uid) ?? 0) > timesMeant(one)),
   );
-  const twice = [...proxy.stored()].filter(([uid, times]) => ours.has(uid) && times > 1).length;
   const { instances } = await sandbox.statistics();
-  const unstored = (instances.received ?? 0) - (instances.stored ?? 0);
   const counts = {
     seed: SEED,
     studies: sent.length,
     ...outcome,
-    storedTwiceInOrthanc: twice,
-    sandbox: { ...instances, unstored },
-    blows: Object.fromEntries(blows),
+    resent,
+    deletedBefore: sent.filter(({ resend }) => resend?.wasDeleted).length,
+    storedNeedlesslyInOrthanc: storedNeedlessly.length,
+    sandbox: instances,
+    blows: Object.fromEntries(blows.struck),
+    befallen: Object.fromEntries(blows.befallen),
   };
   console.log(`Soak: ${JSON.stringify(counts)}`);
   expect(counts).toMatchObject({
-    delivered: sent.length,
+    studies: STUDIES,
+    delivered: STUDIES,
     ended: {},
     falselyReported: 0,
-    storedTwiceInOrthanc: 0,
+    resent: { delivered: resent.asked, ended: {} },
+    storedNeedlesslyInOrthanc: 0,
+    sandbox: { needless: 0 },
   });
-  expect(instances.repeated).toBeLessThanOrEqual(unstored);
+  expect(resent.asked).toBeGreaterThan(0);
 }, 900_000);
-
-/** How each upload has ended, once all have. */
-async function endsOf(sent: readonly Sent[]): Promise<Map<string, string>> {
-  const ends = new Map<string, string>();
-  for (const { id, sender } of sent) {
-    const upload = await sender.waitFor(id, ({ status }) => isSettled(status), 240_000);
-    ends.set(id, upload.problem ? `${upload.status}: ${upload.problem.code}` : upload.status);
-  }
-  return ends;
-}
