@@ -37,7 +37,7 @@ async function expectArrivedOnce(id: string, study: MadeStudy): Promise<void> {
   const upload = await jane.waitFor(
     id,
     ({ status }) => status === 'delivered' || status === 'failed',
-    120_000,
+    60_000,
   );
   expect(upload).toMatchObject({
     status: 'delivered',
@@ -175,9 +175,12 @@ describe('a study survives', () => {
     const goOn = holdAllButFirst();
     const id = await jane.send(study.files);
     await jane.waitFor(id, isHalfSent);
+    const begun = performance.now();
     const stopped = stack.worker.stop();
     goOn();
     expect(await stopped).toBe(0);
+    // Sooner than requests are ended that do not end by themselves.
+    expect(performance.now() - begun).toBeLessThan(10_000);
     const database = new pg.Client({ connectionString: stack.databaseUrl });
     await database.connect();
     const { rows } = await database.query('SELECT claimed_by FROM studies WHERE study_instance_uid = $1', [

@@ -41,10 +41,10 @@ describe('a connection that has gone silent', () => {
     const request = new RawPatch(file, 0, content.length);
     await request.write(content.subarray(0, 100_000));
     const begun = performance.now();
-    await expect.poll(() => request.answer.status, { timeout: 10_000 }).toBe(204);
+    await expect.poll(() => request.answer.status, { timeout: 4000 }).toBe(204);
     expect(performance.now() - begun).toBeGreaterThan(800);
     expect(request.answer).toMatchObject({ offset: 100_000, closes: true });
-    await expect.poll(() => request.socket.closed, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => request.socket.closed, { timeout: 4000 }).toBe(true);
     expect((await patch(file, 100_000, content.subarray(100_000))).status).toBe(204);
     expect((await receivedBytes(stack, file.id)).equals(content)).toBe(true);
   });
@@ -52,7 +52,7 @@ describe('a connection that has gone silent', () => {
   it('is answered when it never brought a byte', async () => {
     const file = await beginFile(jane, 1000);
     const request = new RawPatch(file, 0, 1000);
-    await expect.poll(() => request.answer, { timeout: 10_000 }).toMatchObject({ status: 204, offset: 0 });
+    await expect.poll(() => request.answer, { timeout: 4000 }).toMatchObject({ status: 204, offset: 0 });
     request.drop();
   });
 
@@ -191,7 +191,7 @@ describe('a file whose upload goes away while it is sent', () => {
     await arrived(request.socket);
     expect((await remove(file.uploadId, file.url)).status).toBe(204);
     await request.write(randomBytes(2 * MIB));
-    await expect.poll(() => request.answer.status, { timeout: 10_000 }).toBeGreaterThanOrEqual(400);
+    await expect.poll(() => request.answer.status, { timeout: 5000 }).toBeGreaterThanOrEqual(400);
     expect(request.answer.code).toMatch(/^(GONE|NOT_FOUND|FILE_LOCKED|UPLOAD_NOT_OPEN)$/);
     expect(request.answer.status).toBeLessThan(500);
     request.drop();

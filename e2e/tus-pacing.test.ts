@@ -34,6 +34,7 @@ it('lets a burst pass, holds more back, refuses far more with 503, and never tou
     expect(await patch(his, offset, new Uint8Array(1))).toMatchObject({ status: 204, offset: offset + 1 });
     expect((await head(file)).status).toBe(200);
   }
+  expect(performance.now() - begun).toBeLessThan(EVERY_MS);
   const seen = await Promise.all(all);
   const taken = seen.filter(({ status }) => status === 204).map(({ at }) => at);
   const refused = seen.filter(({ status }) => status === 503);
@@ -41,10 +42,14 @@ it('lets a burst pass, holds more back, refuses far more with 503, and never tou
   // However slowly a busy machine brings them: each beyond the burst was due so much later than the one before.
   const tooEarly = taken.sort((a, b) => a - b).filter((at, nth) => at < (nth - BURST) * EVERY_MS);
   expect(tooEarly).toEqual([]);
+  // A burst passes before one more is due, and what is held back has an answer when it was held for as long as may be.
+  expect(taken[BURST - 2]).toBeLessThan(EVERY_MS);
+  expect(taken.at(-1)).toBeLessThan(HELD * EVERY_MS + 3000);
   // Her creation may count as well.
   expect(taken.length).toBeGreaterThanOrEqual(BURST + HELD - 1);
   expect(refused.length).toBeGreaterThan(0);
-  for (const { headers, body } of refused) {
+  for (const { headers, body, at } of refused) {
+    expect(at).toBeLessThan(3000);
     expect(body).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
     expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(5);
   }

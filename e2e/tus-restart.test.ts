@@ -90,12 +90,15 @@ describe('a server that is asked to stop', () => {
     const sending = drip(request, content, 4096);
     // In the middle of the body: some of it is written, most has not come.
     await expect.poll(() => writtenBytes(file.id)).toBeGreaterThan(0);
+    const begun = performance.now();
     const ended = server.process.stop();
     await expect.poll(() => request.answer.status).toBe(204);
     const { offset, closes } = request.answer;
     expect(closes).toBe(true);
     await sending;
     expect(await ended).toBe(0);
+    // Sooner than connections are cut that do not end by themselves.
+    expect(performance.now() - begun).toBeLessThan(8000);
     // Exactly what it has owned up to is there, on any server.
     expect(offset).toBeGreaterThan(0);
     expect((await head(own)).offset).toBe(offset);
@@ -119,15 +122,13 @@ describe('a database that is restarted in the middle of a body', () => {
     while (stack.postgres.pid === pid || asked.at(-1) !== 200) {
       asked.push((await jane.get(`/api/v1/uploads/${file.uploadId}`)).status);
       expect([200, 503]).toContain(asked.at(-1));
-      expect(performance.now() - begun).toBeLessThan(60_000);
+      expect(performance.now() - begun).toBeLessThan(30_000);
     }
     await expect.poll(() => request.answer.status, { timeout: 10_000 }).toBeGreaterThan(0);
     expect([204, 423, 503]).toContain(request.answer.status);
     request.drop();
     expect(await sendRest(file, content)).toBe(content.length);
     expect((await receivedBytes(stack, file.id)).equals(content)).toBe(true);
-    await expect
-      .poll(async () => (await jane.upload(file.uploadId)).status, { timeout: 20_000 })
-      .toBe('received');
+    await expect.poll(async () => (await jane.upload(file.uploadId)).status).toBe('received');
   });
 });

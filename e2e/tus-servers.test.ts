@@ -192,7 +192,7 @@ describe('two servers behind one address', () => {
     const seen = await head(other(), file);
     expect(seen).toMatchObject({ status: 200, offset: 2 * MIB });
     // Its silence would end it after twenty seconds.
-    expect(seen.ms).toBeLessThan(5000);
+    expect(seen.ms).toBeLessThan(2000);
     const second = randomBytes(size - seen.offset);
     expect(await patch(other(), file, seen.offset, second.subarray(0, MIB))).toEqual({
       status: 204,
@@ -228,6 +228,7 @@ describe('two servers behind one address', () => {
     }
     // One slow answer may be the machine's, half of them are not.
     expect(waits.sort((x, y) => x - y)[waits.length / 2]).toBeLessThanOrEqual(500);
+    expect(waits.at(-1)).toBeLessThan(2000);
     await Promise.all(stale.map((request) => request.end()));
     expect((await receivedBytes(stack, file.id)).equals(content)).toBe(true);
   });
@@ -282,7 +283,7 @@ describe('a server that goes', () => {
         ({ status }) => status,
         () => 'refused',
       );
-    await expect.poll(() => probe('/readyz'), { interval: 5, timeout: 20_000 }).not.toBe(200);
+    await expect.poll(() => probe('/readyz'), { interval: 5, timeout: 5000 }).not.toBe(200);
     expect(await probe('/readyz')).toBe(503);
     expect(await probe('/healthz')).toBe(200);
 
@@ -319,7 +320,7 @@ describe('a server that goes', () => {
     }
     await expect.poll(async () => (await fetch(`${c.baseUrl}/healthz`)).status).toBe(200);
     await frozen.write(randomBytes(MIB / 2));
-    await expect.poll(() => frozen.socket.closed || frozen.received !== '', { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => frozen.socket.closed || frozen.received !== '', { timeout: 5000 }).toBe(true);
     // It may still own up to what it had before, and to nothing after.
     expect(frozen.answer.status === 204 ? frozen.answer.offset : 0).toBeLessThanOrEqual(MIB);
     await frozen.end();

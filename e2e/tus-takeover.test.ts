@@ -71,7 +71,7 @@ describe('requests that wait for one file', () => {
     const seen = await answer;
     expect(seen).toMatchObject({ status: 200 });
     // Their silence would end one after the other, after twenty seconds each.
-    expect(performance.now() - begun).toBeLessThan(5000);
+    expect(performance.now() - begun).toBeLessThan(2000);
     for (const request of silent) request.drop();
     const done = await patch(file, seen.offset, content.subarray(seen.offset));
     expect(done).toMatchObject({ status: 204, offset: content.length });
@@ -100,6 +100,7 @@ describe('requests that wait for one file', () => {
     }
     // One slow answer may be the machine's, half of them are not.
     expect(waits.sort((x, y) => x - y)[waits.length / 2]).toBeLessThanOrEqual(1000);
+    expect(waits.at(-1)).toBeLessThan(3000);
     expect((await receivedBytes(stack, file.id)).equals(content.subarray(0, offset))).toBe(true);
   });
 });
@@ -168,7 +169,7 @@ describe('a server that was frozen', () => {
     } finally {
       process.kill(c.process.pid, 'SIGCONT');
     }
-    await expect.poll(() => frozen.socket.closed || frozen.answer.status > 0, { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => frozen.socket.closed || frozen.answer.status > 0, { timeout: 5000 }).toBe(true);
     expect(frozen.answer.status).not.toBe(204);
     frozen.drop();
     expect(await head(at(a, file))).toMatchObject({ status: 200, offset: 512 * KIB });
