@@ -390,7 +390,10 @@ it('never makes a success of what should not have gone, however often the rest i
   await expect(
     correctUpload(fixture.transact, Buffer.alloc(32), uploadId, right, SYSTEM_ACTOR),
   ).rejects.toThrow(/only the people there can put that right/);
-  expect(await retryUpload(fixture.transact, uploadId, SYSTEM_ACTOR)).toMatchObject({ status: 'delivering' });
+  expect(await retryUpload(fixture.transact, uploadId, SYSTEM_ACTOR)).toMatchObject({
+    status: 'delivering',
+    problem: { code: fault[1] },
+  });
   await (await openDelivery(await claimStudy(id)))?.claim.release();
   expect(await codes()).toEqual([fault, ['pending', undefined], ['verified', undefined]]);
 });

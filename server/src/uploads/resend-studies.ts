@@ -2,6 +2,7 @@ import type { Config } from '@relaypacs/core/config.js';
 import { findTarget, targetName } from '@relaypacs/core/config-targets.js';
 import type { ResendRequest, ResendResponse } from '@relaypacs/core/contract/resends.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
+import { findFault } from '@relaypacs/core/db/early-faults.js';
 import { hasFaults } from '@relaypacs/core/db/early-studies.js';
 import { insertResend, PART_AT_ANOTHER_PACS, redirectStudy } from '@relaypacs/core/db/resends.js';
 import {
@@ -59,11 +60,22 @@ export async function resendStudies(
     const isRedirected = begun.some(({ event }) => event === 'study.redirected');
     const status =
       upload.status === 'failed' && isRedirected
-        ? (await changeUploadStatus(unit, { uploadId, to: 'delivering', actor })).status
+        ? (await deliverAgain(unit, uploadId, deliveries, actor)).status
         : upload.status;
     announceUpload(unit, { ...upload, status });
     return { id: uploadId, status, studies: begun.map(({ study }) => present(study)) };
   });
+}
+
+/** What is in a PACS and should not be is told until it ends. */
+async function deliverAgain(
+  unit: UnitOfWork,
+  uploadId: string,
+  deliveries: readonly StudyRow[],
+  actor: Actor,
+): Promise<UploadRow> {
+  const problem = await findFault(unit.trx, deliveries);
+  return changeUploadStatus(unit, { uploadId, to: 'delivering', actor, ...(problem ? { problem } : {}) });
 }
 
 interface Begun {

@@ -1,6 +1,7 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
-import { hasFaults, hasUndelivered } from '@relaypacs/core/db/early-studies.js';
+import { findFault } from '@relaypacs/core/db/early-faults.js';
+import { hasUndelivered } from '@relaypacs/core/db/early-studies.js';
 import { listFirstDeliveries, type StudyRow, updateStudy } from '@relaypacs/core/db/studies.js';
 import { isToBeChecked } from '@relaypacs/core/db/unexamined-files.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
@@ -31,15 +32,15 @@ export async function retryUpload(transact: Transact, uploadId: string, actor: A
     if (studies.length === 0 || isCorrected || (await isToBeChecked(unit.trx, upload))) {
       return checkAgain(unit, upload, actor);
     }
-    const isFaulty = await hasFaults(unit.trx, studies);
-    if (isFaulty) await assertMoreIsMissing(unit.trx, studies);
+    const fault = await findFault(unit.trx, studies);
+    if (fault) await assertMoreIsMissing(unit.trx, studies);
     else if (upload.patientId !== null && !upload.addsPatientId && studies.some(lacksPatientId)) {
       return checkAgain(unit, upload, actor, { addsPatientId: true });
     }
     for (const study of studies.filter(({ status }) => status === 'failed')) {
       await updateStudy(unit.trx, study.id, { status: 'pending', problem: null, nextAttemptAt: null });
     }
-    return startDelivery(unit, upload, actor);
+    return startDelivery(unit, upload, actor, fault ? { problem: fault } : {});
   });
 }
 

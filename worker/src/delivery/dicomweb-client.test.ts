@@ -305,7 +305,9 @@ it('asks page by page, however few a page holds, until everything wanted was see
 
 it.each([
   ['gives all that is asked for', 250, [0, 250, 500, 750]],
-  ['gives fewer', 100, [0, 250, 100, 200, 300, 400, 500]],
+  ['gives 200', 200, [0, 250, 200, 400]],
+  ['gives 125', 125, [0, 250, 125, 250, 375, 500]],
+  ['gives 50', 50, [0, 250, ...Array.from({ length: 11 }, (_, i) => (i + 1) * 50)]],
 ])(
   'asks for two pages of a large study at once, and misses none where the archive %s',
   async (_, most, asked) => {

@@ -90,18 +90,20 @@ export class DicomwebClient {
       const offsets = Array.from({ length: atOnce }, (_, i) => offset + i * PAGE);
       const pages = await Promise.all(offsets.map((from) => this.queryPage(studyInstanceUid, from, signal)));
       const before = held.size;
-      for (const [uid, series] of pages.flatMap(({ found }) => found)) {
-        held.set(uid, series);
-        missing.delete(uid);
+      for (const { length, found } of pages) {
+        for (const [uid, series] of found) {
+          held.set(uid, series);
+          missing.delete(uid);
+        }
+        offset += length;
+        if (length < PAGE) {
+          // The archive gives fewer than asked for, or there are no more: what was asked for beyond leaves a gap.
+          atOnce = 1;
+          break;
+        }
       }
       // Pages without news are the end: some archives ignore the offset.
       if (held.size === before || missing.size === 0) return held;
-      const [first = { length: 0 }] = pages;
-      if (first.length < PAGE) {
-        // Some archives give fewer than asked for: the next pages begin where this one ended.
-        atOnce = 1;
-        offset += first.length;
-      } else offset += pages.reduce((sum, { length }) => sum + length, 0);
     }
   }
 

@@ -34,6 +34,18 @@ it('tells every reason where there are several', () => {
 it('says for an upload of several studies how many of them failed', () => {
   const problem = studyProblem([failed(1)], 2, true);
   expect(uploadProblem([problem], 1)).toEqual(problem);
+  const fault = {
+    code: 'FAULT_AFTER_EARLY_DELIVERY',
+    title: '',
+    detail: 'Went.',
+    remedy: 'new_upload',
+  } as const;
+  expect(uploadProblem([problem, fault], 3)).toMatchObject({
+    code: 'FAULT_AFTER_EARLY_DELIVERY',
+    remedy: 'retry',
+    detail: expect.stringContaining('Went.'),
+  });
+  expect(uploadProblem([fault], 2)).toMatchObject({ code: fault.code, remedy: 'new_upload' });
   expect(uploadProblem([problem], 3).title).toBe('1 of 3 studies could not be delivered completely');
 });
 

@@ -1,4 +1,5 @@
 import type { Remedy, UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
 import { PATIENT_ID_MISSING, PATIENT_ID_NOT_ADDED, refusal } from './pacs-problems.js';
 
 /** An instance that was not delivered, named as a person finds it. */
@@ -90,10 +91,13 @@ function label({ seriesNumber, instanceNumber, sopInstanceUid }: FailedInstance)
 export function uploadProblem(problems: readonly UploadProblem[], studies: number): UploadProblem {
   const [only] = problems;
   if (only && studies === 1) return only;
+  const fault = problems.find(({ code }) => code === FAULT_AFTER_EARLY_DELIVERY);
   return {
-    code: commonCode(problems),
+    // Somebody at the PACS has to act, whatever else is wrong.
+    code: fault?.code ?? commonCode(problems),
     title: `${problems.length} of ${studies} studies could not be delivered completely`,
     detail: oneText(problems),
-    ...remedyOf(problems),
+    // What was entered can no longer be corrected then; what is missing elsewhere can be sent.
+    ...(fault ? { remedy: problems.length > 1 ? ('retry' as const) : fault.remedy } : remedyOf(problems)),
   };
 }

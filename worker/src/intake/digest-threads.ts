@@ -51,10 +51,13 @@ class DigestThread {
       for (const { reject } of this.waiting.splice(0)) reject(error);
     };
     thread.on('message', ({ md5, sha256 }: Record<keyof Digests, Uint8Array>) => {
+      // Of one that failed: nobody waits for it any more.
+      if (this.thread !== thread) return;
       this.waiting.shift()?.resolve({ md5: Buffer.from(md5), sha256: Buffer.from(sha256) });
       if (this.waiting.length === 0) thread.unref();
     });
     thread.on('error', fail);
+    thread.on('messageerror', fail);
     thread.on('exit', () => fail(new Error('The thread that takes digests has ended')));
     this.thread = thread;
     return thread;

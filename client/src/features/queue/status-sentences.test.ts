@@ -121,6 +121,18 @@ it('says how much is in the PACS already while the rest still arrives', () => {
   expect(timelineWords('early_delivery')).toBe('First images went ahead to the PACS');
 });
 
+it('says of an upload that was not finished what the PACS may have of it, also without its answer', () => {
+  const problem = {
+    code: 'UPLOAD_EXPIRED_IN_PART',
+    title: 'x',
+    detail: '3 images may be in the PACS already.',
+  };
+  const none = { ...facts.instances, stored: 0, verified: 0, alreadyThere: 0 };
+  expect(statusWords({ ...facts, status: 'expired', problem, instances: none }).sentence).toBe(
+    problem.detail,
+  );
+});
+
 it('does not wait for the end of the delivery to say that something is in the PACS that should not be', () => {
   const problem = {
     code: 'FAULT_AFTER_EARLY_DELIVERY',
@@ -131,20 +143,6 @@ it('does not wait for the end of the delivery to say that something is in the PA
     tone: 'bad',
     sentence: '2 images are in the PACS already. The others are being delivered.',
   });
-});
-
-it('does not say that nothing is in the PACS when an upload timed out of which part is', () => {
-  const detail = '12 images are in the PACS already, so the study there is incomplete. Send the study again.';
-  const expired = {
-    ...facts,
-    status: 'expired',
-    filesReceived: 40,
-    problem: { code: 'X', title: 'x', detail },
-  } as const;
-  const part = { ...facts.instances, total: 12, stored: 12, verified: 12 };
-  expect(statusWords({ ...expired, instances: part }).sentence).toBe(detail);
-  const none = { ...facts.instances, total: 0, stored: 0, verified: 0 };
-  expect(statusWords({ ...expired, instances: none }).sentence).toMatch(/nothing has gone to the PACS/);
 });
 
 it('asks the sender, and nobody else, for an answer to the doubts of the checks', () => {

@@ -149,8 +149,8 @@ export function statusWords(
           'The PACS did not take the study. It is still safe here. Press Retry, and tell your administrator if it fails again.',
       };
     case 'expired':
-      // The server's sentence says all of it where something is in the PACS.
-      if (hasGone(upload) && problem) return { tone: 'bad', label, sentence: problem.detail };
+      // The server's sentence says all of it where something is, or may be, in the PACS.
+      if (problem?.code === 'UPLOAD_EXPIRED_IN_PART') return { tone: 'bad', label, sentence: problem.detail };
       return {
         tone: 'bad',
         label,
