@@ -1,6 +1,11 @@
+import { createHash } from 'node:crypto';
+import { loadConfig } from '@relaypacs/core/config.js';
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import { createLogger } from '@relaypacs/core/observability/logger.js';
+import { openPlatform } from '@relaypacs/core/platform.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeBytes } from '../worker/src/upkeep/remove-bytes.js';
 import { ApiClient } from './support/api-client.js';
 import { type Orthanc, startOrthanc } from './support/orthanc.js';
 import { orthancDigests, pacsVariables } from './support/orthanc-contents.js';
@@ -20,6 +25,18 @@ afterAll(async () => {
   await stack?.stop();
   await orthanc?.dispose();
 });
+
+/** Bytes of all that was delivered go, as they do when their time is over. */
+async function removeDeliveredBytes(): Promise<void> {
+  const { databaseUrl, dataDir } = stack;
+  const config = loadConfig({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, BYTES_GRACE_HOURS: '0' });
+  const platform = await openPlatform(config, createLogger('test', 'error'));
+  try {
+    expect(await removeBytes(platform, 0)).toBeGreaterThan(0);
+  } finally {
+    await platform.close();
+  }
+}
 
 const settled = (id: string) =>
   jane.waitFor(id, ({ status }) => ['delivered', 'rejected', 'failed'].includes(status));
@@ -119,6 +136,36 @@ describe('a study on its way into the PACS', () => {
     expect(upload).toMatchObject({ status: 'delivered', filesRejected: 1, instances: { verified: 1 } });
     expect(upload.files[0]?.problem?.code).toBe('TRANSFER_DAMAGED');
     expect((await announce('1'.repeat(64))).body).toMatchObject({ status: 409, code: 'CHECKSUM_CONFLICT' });
+  });
+
+  it('compares an MD5 that is announced after the files were checked', async () => {
+    const [image] = makeStudy(1).files;
+    const id = await jane.send([image!]);
+    const [file] = (await settled(id)).files;
+    const announce = (md5: string) =>
+      jane.post(`/api/v1/uploads/${id}/complete`, { files: [{ id: file!.id, size: file!.size, md5 }] });
+    expect((await announce('1'.repeat(32))).body).toMatchObject({ status: 409, code: 'CHECKSUM_CONFLICT' });
+    const right = createHash('md5').update(image!).digest('hex');
+    expect((await announce(right)).status).toBe(202);
+    await removeDeliveredBytes();
+    expect((await announce(right)).status).toBe(202);
+  });
+
+  it('says so when an MD5 is announced of bytes that are no longer kept', async () => {
+    const [image] = makeStudy(1).files;
+    const id = await jane.send([image!]);
+    const [file] = (await settled(id)).files;
+    await removeDeliveredBytes();
+    const said = { id: file!.id, size: file!.size };
+    const announce = (digest: object) =>
+      jane.post(`/api/v1/uploads/${id}/complete`, { files: [{ ...said, ...digest }] });
+    expect((await announce({ md5: '1'.repeat(32) })).body).toMatchObject({
+      status: 409,
+      code: 'CHECKSUM_CONFLICT',
+      detail: expect.stringMatching(/Announce its SHA-256/),
+    });
+    const sha256 = createHash('sha256').update(image!).digest('hex');
+    expect((await announce({ sha256 })).status).toBe(202);
   });
 });
 

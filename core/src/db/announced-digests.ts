@@ -23,3 +23,8 @@ export async function recordAnnouncedDigests(
     ],
   );
 }
+
+/** Records the MD5 of what arrived of a file, where it was not taken when the file was looked at. */
+export async function recordMd5(db: Queryable, fileId: string, md5: Buffer): Promise<void> {
+  await db<UploadFileRow>('uploadFiles').where({ id: fileId, md5: null }).update({ md5 });
+}

@@ -29,8 +29,9 @@ export interface UploadFileRow {
   kind: FileKind | null;
   problem: UploadProblem | null;
   findings: FileFinding[];
-  /** Of what arrived; null until the worker has read it. */
+  /** Of what arrived; null until the worker has read it, and where the sender has announced none. */
   md5: Buffer | null;
+  /** Of what arrived; null until the worker has read it. */
   sha256: Buffer | null;
   announcedMd5: Buffer | null;
   announcedSha256: Buffer | null;
@@ -248,11 +249,16 @@ export async function sumUploadFiles(
   return new Map(rows.map((row) => [row.uploadId, row]));
 }
 
-/** True unless the sender announced another digest than that of what arrived. */
+/**
+ * True unless the sender announced another digest than that of what arrived, or one that was not taken of it. While
+ * nothing was taken, or where the bytes are gone, nothing is known against it.
+ */
 export function isAsAnnounced(
   file: Pick<UploadFileRow, 'md5' | 'sha256' | 'announcedMd5' | 'announcedSha256'>,
 ): boolean {
+  const { md5, sha256, announcedMd5, announcedSha256 } = file;
+  if (sha256 === null) return true;
   const agree = (found: Buffer | null, announced: Buffer | null) =>
-    found === null || announced === null || announced.equals(found);
-  return agree(file.md5, file.announcedMd5) && agree(file.sha256, file.announcedSha256);
+    announced === null || (found?.equals(announced) ?? false);
+  return agree(md5, announcedMd5) && agree(sha256, announcedSha256);
 }

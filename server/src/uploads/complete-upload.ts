@@ -1,12 +1,14 @@
 import type { CompleteUploadRequest, UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import { recordAnnouncedDigests } from '@relaypacs/core/db/announced-digests.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
+import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { isAsAnnounced, listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { examineAgain, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+import type { Platform } from '@relaypacs/core/platform.js';
 import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
+import { lacksMd5, takeAnnouncedMd5 } from './take-announced-md5.js';
 
 const ON_ITS_WAY: readonly UploadStatus[] = ['received', 'processing', 'delivering', 'delivered'];
 
@@ -64,6 +66,12 @@ function assertAsAnnounced(files: readonly UploadFileRow[]): void {
   );
 }
 
+interface CompletedUpload {
+  upload: UploadRow;
+  /** Keys of objects nobody needs any more. */
+  abandoned: string[];
+}
+
 /**
  * Ends the transfer by the sender's word; with `sendIncomplete` also when fewer files came than were announced. Digests announced here are compared with what arrived: by the worker, or
  * at once where it has been there already. Calling it again changes nothing.
@@ -72,36 +80,49 @@ function assertAsAnnounced(files: readonly UploadFileRow[]): void {
  * @throws HttpProblem FILES_INCOMPLETE naming what is missing, CHECKSUM_CONFLICT, UPLOAD_NOT_OPEN
  */
 export async function completeUpload(
-  transact: Transact,
+  platform: Pick<Platform, 'transact' | 'db' | 'files'>,
   uploadId: string,
   request: CompleteUploadRequest,
   actor: Actor,
-): Promise<{ upload: UploadRow; abandoned: string[] }> {
-  return transact(async (unit) => {
-    const upload = await lockUpload(unit.trx, uploadId);
-    if (!upload) throw notFound('upload');
-    const files = await listUploadFiles(unit.trx, uploadId);
-    const announced = withAnnounced(files, request.files);
-    const isOnItsWay = ON_ITS_WAY.includes(upload.status);
-    if (!isOnItsWay && !takesFiles(upload.status)) {
-      throw new HttpProblem(
-        'UPLOAD_NOT_OPEN',
-        `The upload is ${upload.status}; it can no longer be completed.`,
-      );
-    }
-    if (!isOnItsWay) assertAllArrived(upload, files, request.sendIncomplete ?? false);
-    if (upload.waitingFor === 'sender') {
-      await recordAnnouncedDigests(unit.trx, announced);
-      // Nothing of it has gone anywhere: it is checked anew, and the file that differs is refused.
-      if (!announced.every(isAsAnnounced)) await examineAgain(unit, upload);
-      return { upload, abandoned: [] };
-    }
-    assertAsAnnounced(announced);
+): Promise<CompletedUpload> {
+  for (;;) {
+    await takeAnnouncedMd5(platform, uploadId, request.files);
+    const completed = await platform.transact((unit) => complete(unit, uploadId, request, actor));
+    if (completed) return completed;
+  }
+}
+
+/** @returns undefined when files were looked at meanwhile of which the MD5 is needed */
+async function complete(
+  unit: UnitOfWork,
+  uploadId: string,
+  request: CompleteUploadRequest,
+  actor: Actor,
+): Promise<CompletedUpload | undefined> {
+  const upload = await lockUpload(unit.trx, uploadId);
+  if (!upload) throw notFound('upload');
+  const files = await listUploadFiles(unit.trx, uploadId);
+  const announced = withAnnounced(files, request.files);
+  if (announced.some(lacksMd5)) return undefined;
+  const isOnItsWay = ON_ITS_WAY.includes(upload.status);
+  if (!isOnItsWay && !takesFiles(upload.status)) {
+    throw new HttpProblem(
+      'UPLOAD_NOT_OPEN',
+      `The upload is ${upload.status}; it can no longer be completed.`,
+    );
+  }
+  if (!isOnItsWay) assertAllArrived(upload, files, request.sendIncomplete ?? false);
+  if (upload.waitingFor === 'sender') {
     await recordAnnouncedDigests(unit.trx, announced);
-    if (isOnItsWay) return { upload, abandoned: [] };
-    const received = files.filter((file) => file.status !== 'uploading');
-    const receivedBytes = received.reduce((sum, file) => sum + (file.size ?? 0), 0);
-    const abandoned = await receiveUpload(unit, upload, { received: received.length, receivedBytes }, actor);
-    return { upload: { ...upload, status: 'received' }, abandoned };
-  });
+    // Nothing of it has gone anywhere: it is checked anew, and the file that differs is refused.
+    if (!announced.every(isAsAnnounced)) await examineAgain(unit, upload);
+    return { upload, abandoned: [] };
+  }
+  assertAsAnnounced(announced);
+  await recordAnnouncedDigests(unit.trx, announced);
+  if (isOnItsWay) return { upload, abandoned: [] };
+  const received = files.filter((file) => file.status !== 'uploading');
+  const receivedBytes = received.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  const abandoned = await receiveUpload(unit, upload, { received: received.length, receivedBytes }, actor);
+  return { upload: { ...upload, status: 'received' }, abandoned };
 }

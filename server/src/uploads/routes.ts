@@ -117,7 +117,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
     const upload = await uploadFor(req, res, mayChangeUpload);
     const request = readBody(CompleteUploadRequestSchema, req);
     const { upload: completed, abandoned } = await completeUpload(
-      transact,
+      platform,
       upload.id,
       request,
       actorOf(req, res),

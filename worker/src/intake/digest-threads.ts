@@ -1,9 +1,17 @@
 import { Worker } from 'node:worker_threads';
 
 export interface Digests {
-  md5: Buffer;
+  /** Null where it is not wanted. */
+  md5: Buffer | null;
   sha256: Buffer;
 }
+
+/** What a thread is asked, and what it answers. */
+interface Question {
+  bytes: Uint8Array;
+  withMd5: boolean;
+}
+type Answer = Record<keyof Digests, Uint8Array | undefined>;
 
 const THREADS = 2;
 
@@ -12,8 +20,8 @@ const PROGRAM = `
   const { createHash } = require('node:crypto');
   const { parentPort } = require('node:worker_threads');
   const digest = (algorithm, bytes) => createHash(algorithm).update(bytes).digest();
-  parentPort.on('message', (bytes) => {
-    parentPort.postMessage({ md5: digest('md5', bytes), sha256: digest('sha256', bytes) });
+  parentPort.on('message', ({ bytes, withMd5 }) => {
+    parentPort.postMessage({ md5: withMd5 ? digest('md5', bytes) : undefined, sha256: digest('sha256', bytes) });
   });
 `;
 
@@ -33,12 +41,12 @@ class DigestThread {
   }
 
   /** @throws what ended the thread; the next call starts another */
-  digest(bytes: Uint8Array): Promise<Digests> {
+  digest(question: Question): Promise<Digests> {
     const thread = this.start();
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
       thread.ref();
-      thread.postMessage(bytes);
+      thread.postMessage(question);
     });
   }
 
@@ -50,10 +58,11 @@ class DigestThread {
       this.thread = undefined;
       for (const { reject } of this.waiting.splice(0)) reject(error);
     };
-    thread.on('message', ({ md5, sha256 }: Record<keyof Digests, Uint8Array>) => {
+    thread.on('message', ({ md5, sha256 }: Answer) => {
       // Of one that failed: nobody waits for it any more.
       if (this.thread !== thread) return;
-      this.waiting.shift()?.resolve({ md5: Buffer.from(md5), sha256: Buffer.from(sha256) });
+      const digests = { md5: md5 ? Buffer.from(md5) : null, sha256: Buffer.from(sha256 ?? []) };
+      this.waiting.shift()?.resolve(digests);
       if (this.waiting.length === 0) thread.unref();
     });
     thread.on('error', fail);
@@ -70,8 +79,8 @@ const threads = Array.from({ length: THREADS }, () => new DigestThread());
  * Takes the digests of bytes that lie in memory, in a thread beside the main one: they are the slowest part of looking at
  * a file, and the main thread looks at others meanwhile. The bytes are copied.
  */
-export async function digestBeside(bytes: Uint8Array): Promise<Digests> {
+export async function digestBeside(bytes: Uint8Array, withMd5: boolean): Promise<Digests> {
   const [free] = [...threads].sort((a, b) => a.length - b.length);
   if (!free) throw new Error('There are no threads');
-  return free.digest(bytes);
+  return free.digest({ bytes, withMd5 });
 }

@@ -7,7 +7,7 @@ import { buildZip } from '@relaypacs/core/archive/testing/build-zip.js';
 import type { UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { buildDicom, makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compareWithAnnounced, examineFile } from './examine-file.js';
+import { compareWithAnnounced, examineFile, takeAnnouncedMd5 } from './examine-file.js';
 import { ReceivedFiles, receivedRow } from './testing/received-files.js';
 
 const text = (content: string) => new TextEncoder().encode(content);
@@ -28,10 +28,17 @@ describe('the examination of one file', () => {
 
   it('takes the digests of each of many files at once, and of one too large to be kept in memory', async () => {
     const contents = [...Array.from({ length: 9 }, () => makeSlice()), Buffer.alloc(9_000_000, 7)];
-    const checked = await Promise.all(contents.map((content, i) => received.examine(content, `f${i}`)));
+    const checked = await Promise.all(
+      contents.map(async (content, i) => {
+        await received.write(`f${i}`, content);
+        const announcedMd5 = i === 3 ? null : Buffer.alloc(16);
+        return examineFile(received.deps, receivedRow(`f${i}`, content.length, { announcedMd5 }));
+      }),
+    );
     const digests = (algorithm: string) =>
       contents.map((content) => createHash(algorithm).update(content).digest());
-    expect(checked.map(({ md5 }) => md5)).toEqual(digests('md5'));
+    // Nobody asks for that of the fourth.
+    expect(checked.map(({ md5 }) => md5)).toEqual(digests('md5').map((md5, i) => (i === 3 ? null : md5)));
     expect(checked.map(({ sha256 }) => sha256)).toEqual(digests('sha256'));
   });
 
@@ -89,6 +96,19 @@ describe('the examination of one file', () => {
     expect(await outcome({ announcedMd5: Buffer.alloc(16) })).toEqual(damaged);
     expect(await outcome({ announcedSha256: Buffer.alloc(32) })).toEqual(damaged);
     expect(await outcome({ size: 1 })).toEqual(damaged);
+  });
+
+  it('takes an MD5 that is announced when it has been looked at', async () => {
+    const content = makeSlice();
+    const outcome = async (announcedMd5: Buffer) => {
+      const checked = await received.examine(content);
+      const row = { ...checked.file, announcedMd5 };
+      await takeAnnouncedMd5(received.files, checked, row);
+      compareWithAnnounced(checked, row);
+      return checked.problem?.code;
+    };
+    expect(await outcome(createHash('md5').update(content).digest())).toBeUndefined();
+    expect(await outcome(Buffer.alloc(16))).toBe('TRANSFER_DAMAGED');
   });
 
   it('refuses a file of which not all that arrived is there any more, and keeps that verdict', async () => {

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { isAsAnnounced, type UploadFileRow } from '@relaypacs/core/db/upload-files.js';
 import { type ByteSource, bytesSource } from '@relaypacs/core/dicom/source.js';
+import { md5OfFile } from '@relaypacs/core/storage/file-md5.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
 import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { type Digests, digestBeside } from './digest-threads.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
-import { type CheckedFile, type Examined, type LostFile, refuse, rejected } from './examined.js';
+import { type CheckedFile, type Examined, isLost, type LostFile, refuse, rejected } from './examined.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
 
 /** What is not larger is read once and kept while it is looked at, in bytes. */
@@ -57,7 +58,8 @@ async function examineStored(
 ): Promise<CheckedFile> {
   const { size } = object;
   const bytes = size <= SMALL_BYTES ? await object.read(0, size) : undefined;
-  const digests = bytes ? digestBeside(bytes) : digestStream(object.stream(0, size));
+  const withMd5 = file.announcedMd5 !== null;
+  const digests = bytes ? digestBeside(bytes, withMd5) : digestStream(object.stream(0, size), withMd5);
   // A large one is read twice, one time after the other.
   if (!bytes) await digests;
   const source = bytes ? bytesSource(bytes) : object;
@@ -83,14 +85,29 @@ async function examineContents(
   return { ...(await examineContent(deps, { ...archive, sha256 })), entries: [] };
 }
 
-async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<Digests> {
-  const md5 = createHash('md5');
+async function digestStream(chunks: AsyncIterable<Uint8Array>, withMd5: boolean): Promise<Digests> {
+  const md5 = withMd5 ? createHash('md5') : undefined;
   const sha256 = createHash('sha256');
   for await (const chunk of chunks) {
-    md5.update(chunk);
+    md5?.update(chunk);
     sha256.update(chunk);
   }
-  return { md5: md5.digest(), sha256: sha256.digest() };
+  return { md5: md5?.digest() ?? null, sha256: sha256.digest() };
+}
+
+/**
+ * Takes the MD5 of a file of which the sender announced one only after it was looked at.
+ *
+ * @param file - its row as it is now
+ * @throws ObjectMissing and faults of the storage
+ */
+export async function takeAnnouncedMd5(
+  files: FileOpener,
+  checked: CheckedFile,
+  file: UploadFileRow,
+): Promise<void> {
+  if (isLost(checked) || checked.md5 !== null || file.announcedMd5 === null) return;
+  checked.md5 = await md5OfFile(files, file.id);
 }
 
 /**
@@ -101,7 +118,7 @@ async function digestStream(chunks: AsyncIterable<Uint8Array>): Promise<Digests>
  */
 export function compareWithAnnounced(checked: CheckedFile, file: UploadFileRow): void {
   checked.file = file;
-  if (checked.sha256 === null) return;
+  if (isLost(checked)) return;
   const { md5, sha256, size } = checked;
   if (file.size === size && isAsAnnounced({ ...file, md5, sha256 })) return;
   refuse(checked, TRANSFER_DAMAGED);

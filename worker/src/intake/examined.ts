@@ -52,7 +52,8 @@ export interface ExaminedEntry extends Examined {
 export interface ReadFile extends Examined {
   file: UploadFileRow;
   size: number;
-  md5: Buffer;
+  /** Null where the sender has announced none. */
+  md5: Buffer | null;
   sha256: Buffer;
   entries: ExaminedEntry[];
 }

@@ -27,7 +27,7 @@ import type { IsolatedTasks } from '../isolation/isolated-tasks.js';
 import { ClaimLost, RowClaim } from '../row-claim.js';
 import { addAnnouncedPatientId } from './add-patient-id.js';
 import { concludeArchive } from './examine-archive.js';
-import { compareWithAnnounced, examineFile } from './examine-file.js';
+import { compareWithAnnounced, examineFile, takeAnnouncedMd5 } from './examine-file.js';
 import { type CheckedFile, isLost, subjectsOf } from './examined.js';
 import { groupStudies } from './group-studies.js';
 import { type IntakeResult, recordIntake } from './record-intake.js';
@@ -90,7 +90,11 @@ async function judge(
 ): Promise<IntakeResult> {
   const { db, config } = deps;
   const rows = new Map((await listUploadFiles(db, upload.id)).map((row) => [row.id, row]));
-  for (const file of checked) compareWithAnnounced(file, rows.get(file.file.id) ?? file.file);
+  for (const file of checked) {
+    const row = rows.get(file.file.id) ?? file.file;
+    await takeAnnouncedMd5(deps.files, file, row);
+    compareWithAnnounced(file, row);
+  }
   const early = await listFilesTakenEarly(db, upload.id);
   // Of two images under one identifier the first is taken: that is the one the PACS may have already.
   const subjects = subjectsOf(checked).sort(
