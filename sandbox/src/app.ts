@@ -10,8 +10,10 @@ import { FaultBoard, RequestFaults } from './faults/fault-board.js';
 import { IndexDelay } from './faults/index-delay.js';
 import { meetTransportFaults } from './faults/transport.js';
 import { HttpError, pathOf, sendError, sendText } from './http-answers.js';
+import { AWS } from './personalities/aws.js';
 import { AZURE } from './personalities/azure.js';
 import { dcm4chee, type UnreadableMode } from './personalities/dcm4chee.js';
+import { GOOGLE } from './personalities/google.js';
 import { ORTHANC } from './personalities/orthanc.js';
 import type { Personality, PersonalityName } from './personalities/personality.js';
 import { routeDicomWeb, routeOthers } from './routes.js';
@@ -30,6 +32,10 @@ export interface SandboxOptions {
   aet?: string;
   /** What dcm4chee answers to a part that cannot be read; `invent` where nothing is said. */
   unreadable?: UnreadableMode;
+  /** The most rows of one answer to a search, where the archive played would give more. */
+  mostRows?: number;
+  /** The most bytes of a STOW request, in place of what the archive played takes. */
+  mostRequestBytes?: number;
   /** Who is let in to DICOMweb; everybody where nothing is said. */
   auth?: SandboxAuth;
 }
@@ -61,6 +67,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const stopping = new AbortController();
   const surroundings = {
     personality,
+    limits: { mostRows: options.mostRows ?? Infinity, mostRequestBytes: options.mostRequestBytes },
     authName: auth.kind,
     board: new FaultBoard(),
     indexDelay: new IndexDelay(),
@@ -111,7 +118,9 @@ function personalityOf({
   unreadable = 'invent',
 }: SandboxOptions): Personality {
   if (personality === 'dcm4chee') return dcm4chee(aet, unreadable);
-  return personality === 'azure' ? AZURE : ORTHANC;
+  if (personality === 'azure') return AZURE;
+  if (personality === 'google') return GOOGLE;
+  return personality === 'aws' ? AWS : ORTHANC;
 }
 
 /** Answers one request; no failure leaves it. */

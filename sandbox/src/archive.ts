@@ -19,6 +19,8 @@ export interface Instance {
   size: number;
   transferSyntax: string;
   attributes: Attributes;
+  /** Listed, and its bytes are gone. */
+  isLost?: true;
 }
 
 export interface Series {
@@ -120,6 +122,21 @@ export class Archive {
     this.#adding.set(file, adding);
     await adding;
     return true;
+  }
+
+  /** Puts a closed spool file in the place of what is held under these UIDs. */
+  async replace(uids: InstanceUids, path: string, header: Header): Promise<void> {
+    const file = this.#fileOf(uids);
+    await this.#adding.get(file);
+    await this.#place(file, path, header);
+  }
+
+  /** Takes away the bytes of an instance and goes on listing it. */
+  async lose(uids: InstanceUids): Promise<void> {
+    const instance = this.find(uids);
+    if (!instance) return;
+    instance.isLost = true;
+    await rm(instance.file, { force: true });
   }
 
   find({ study, series, instance }: InstanceUids): Instance | undefined {

@@ -5,10 +5,19 @@ import type { IndexDelay } from './faults/index-delay.js';
 import type { Personality } from './personalities/personality.js';
 import type { Statistics } from './statistics.js';
 
+export interface Limits {
+  /** The most rows of one answer to a search, whatever limit is asked for. */
+  mostRows: number;
+  /** The most bytes of a STOW request; undefined: as many as the archive played takes. */
+  mostRequestBytes: number | undefined;
+}
+
 /** What all requests to one sandbox share. */
 export interface Surroundings {
   readonly archive: Archive;
   readonly personality: Personality;
+  /** Tighter bounds than the archive's own, so that small studies meet them. */
+  readonly limits: Limits;
   /** Who is let in, in a word, for the page. */
   readonly authName: string;
   readonly board: FaultBoard;

@@ -36,7 +36,8 @@ interface Query {
   matchers: [key: string, matches: Matcher][];
   studyUids: string[] | undefined;
   included: Set<string>;
-  limit: number;
+  /** Undefined where none is asked for. */
+  limit: number | undefined;
   offset: number;
 }
 
@@ -66,9 +67,10 @@ const MATCHED_AT_ANY_LEVEL = new Set([SOP_CLASS_UID, tag('Rows'), tag('Columns')
  * Attributes that are not indexed are read from the file of one instance.
  */
 export async function search(exchange: Exchange, scope: Scope): Promise<void> {
-  const { archive, indexDelay, personality, request } = exchange;
+  const { personality, request } = exchange;
   const query = parseQuery(request);
-  const found = results(indexDelay.visible(archive), query, scope, dicomWebRoot(exchange));
+  const most = rowsOf(query, exchange, scope.level);
+  const found = results(exchange, query, scope, most);
   const first = await found.next();
   if (first.done && personality.nothingFound === 204) {
     await pause(exchange, exchange.answerDelayMs);
@@ -89,11 +91,11 @@ function parseQuery(request: IncomingMessage): Query {
     matchers: [],
     studyUids: undefined,
     included: new Set(),
-    limit: Infinity,
+    limit: undefined,
     offset: 0,
   };
   for (const [name, value] of new URLSearchParams(text)) {
-    if (name === 'limit') query.limit = count(value) || Infinity;
+    if (name === 'limit') query.limit = count(value);
     else if (name === 'offset') query.offset = count(value);
     else if (name === 'includefield') {
       for (const field of value.split(',')) includeField(query.included, field.trim());
@@ -108,10 +110,22 @@ function parseQuery(request: IncomingMessage): Query {
   return query;
 }
 
-/** Orthanc refuses what is not a number, and takes a limit of 0 as none. */
+/** Orthanc refuses what is not a number. */
 function count(value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw HttpError.badFormat();
   return Number(value);
+}
+
+/** How many rows there are to be. Throws HttpError where the archive played takes no such limit or offset. */
+function rowsOf({ limit, offset }: Query, { limits, personality }: Exchange, level: Level): number {
+  const { rows, aboveMost, mostOffset } = personality.search;
+  const { usual, most } = rows(level);
+  if (offset > mostOffset) throw HttpError.outOfRange();
+  if (aboveMost === 'refuse' && limit !== undefined && (limit < 1 || limit > most)) {
+    throw HttpError.outOfRange();
+  }
+  // Orthanc takes a limit of 0 as none.
+  return Math.min(limit || usual, most, limits.mostRows);
 }
 
 function includeField(included: Set<string>, field: string): void {
@@ -121,14 +135,18 @@ function includeField(included: Set<string>, field: string): void {
 }
 
 async function* results(
-  studies: ReadonlyMap<string, Study>,
+  exchange: Exchange,
   query: Query,
   scope: Scope,
-  root: string,
+  most: number,
 ): AsyncGenerator<string> {
-  let { limit, offset } = query;
-  for (const entity of entities(studies, scope, query.studyUids)) {
-    if (limit === 0) return;
+  const { archive, indexDelay, personality } = exchange;
+  const { newestFirst, namesParents } = personality.search;
+  const root = dicomWebRoot(exchange);
+  let { offset } = query;
+  let left = most;
+  for (const entity of entities(indexDelay.visible(archive), scope, query.studyUids, newestFirst)) {
+    if (left === 0) return;
     const { study, series, instance } = entity;
     const matchesIndexed = query.matchers.every(([key, matches]) => {
       if (!ALL_INDEXED.has(key)) return true;
@@ -145,8 +163,8 @@ async function* results(
       offset--;
       continue;
     }
-    limit--;
-    yield stringify(chosen(attributes, scope.level, query.included));
+    left--;
+    yield stringify(chosen(attributes, scope.level, query.included, namesParents));
   }
 }
 
@@ -154,10 +172,15 @@ function* entities(
   studies: ReadonlyMap<string, Study>,
   scope: Scope,
   studyUids: string[] | undefined,
+  newestFirst: boolean,
 ): Generator<Entity> {
-  for (const study of select(studies, scope.study === undefined ? studyUids : [scope.study])) {
-    for (const series of select(study.series, scope.series === undefined ? undefined : [scope.series])) {
-      for (const instance of series.instances.values()) {
+  const ordered = <T>(all: Iterable<T>) => (newestFirst ? [...all].reverse() : all);
+  const wanted = { studies: scope.study === undefined ? studyUids : [scope.study], series: scope.series };
+  for (const study of ordered(select(studies, wanted.studies))) {
+    for (const series of ordered(
+      select(study.series, wanted.series === undefined ? undefined : [wanted.series]),
+    )) {
+      for (const instance of ordered(series.instances.values())) {
         yield { study, series, instance };
         if (scope.level !== 'instance') break;
       }
@@ -183,7 +206,7 @@ async function attributesOf(entity: Entity, level: Level, query: Query, root: st
   };
   const asked = [...query.matchers.map(([key]) => key), ...query.included];
   const notIndexed = asked.filter((key) => !ALL_INDEXED.has(key) && !COMPUTED.has(key));
-  if (notIndexed.length === 0) return known;
+  if (notIndexed.length === 0 || instance.isLost) return known;
   const { attributes } = await readHeader(instance.file, new Set(notIndexed));
   return { ...attributes, ...known };
 }
@@ -233,8 +256,14 @@ export function instanceCount(study: Study): number {
   return [...study.series.values()].reduce((sum, series) => sum + series.instances.size, 0);
 }
 
-function chosen(attributes: Attributes, level: Level, included: ReadonlySet<string>): Attributes {
-  const always = LEVELS.slice(0, LEVELS.indexOf(level) + 1).flatMap((each) => RETURNED[each]);
+function chosen(
+  attributes: Attributes,
+  level: Level,
+  included: ReadonlySet<string>,
+  namesParents: boolean,
+): Attributes {
+  const first = namesParents ? 0 : LEVELS.indexOf(level);
+  const always = LEVELS.slice(first, LEVELS.indexOf(level) + 1).flatMap((each) => RETURNED[each]);
   const tags = [...always, ...COMPUTED, ...included];
   return Object.fromEntries(tags.flatMap((each) => (attributes[each] ? [[each, attributes[each]]] : [])));
 }

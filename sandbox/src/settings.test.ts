@@ -16,6 +16,12 @@ describe('the environment', () => {
     });
   });
 
+  it('reads tighter bounds', () => {
+    expect(
+      readSettings({ ...dir, SANDBOX_MOST_ROWS: '10', SANDBOX_MOST_REQUEST_BYTES: '1000000' }),
+    ).toMatchObject({ mostRows: 10, mostRequestBytes: 1_000_000 });
+  });
+
   it.each([
     [
       { SANDBOX_AUTH: 'basic', SANDBOX_USERNAME: 'u', SANDBOX_PASSWORD: 'p' },
@@ -34,7 +40,12 @@ describe('the environment', () => {
   });
 
   it.each([
-    [{ SANDBOX_PERSONALITY: 'pacsone' }, 'SANDBOX_PERSONALITY must be one of orthanc, dcm4chee, azure'],
+    [
+      { SANDBOX_PERSONALITY: 'pacsone' },
+      'SANDBOX_PERSONALITY must be one of orthanc, dcm4chee, azure, google, aws',
+    ],
+    [{ SANDBOX_MOST_ROWS: '0' }, 'SANDBOX_MOST_ROWS must be a whole number above 0; it is "0"'],
+    [{ SANDBOX_MOST_REQUEST_BYTES: '1 GB' }, 'SANDBOX_MOST_REQUEST_BYTES must be a whole number'],
     [{ SANDBOX_UNREADABLE: 'x' }, 'SANDBOX_UNREADABLE must be one of invent, error'],
     [{ SANDBOX_AUTH: 'ldap' }, 'SANDBOX_AUTH must be one of none, basic, bearer, oidc'],
     [{ SANDBOX_AUTH: 'basic', SANDBOX_USERNAME: 'u' }, 'SANDBOX_PASSWORD must be set for SANDBOX_AUTH=basic'],

@@ -19,6 +19,8 @@ export function readSettings(env: Environment): SandboxOptions & { port: number;
     personality: oneOf(PERSONALITY_NAMES, 'SANDBOX_PERSONALITY', env.SANDBOX_PERSONALITY || 'orthanc'),
     aet: env.SANDBOX_AET || 'DCM4CHEE',
     unreadable: oneOf(UNREADABLE_MODES, 'SANDBOX_UNREADABLE', env.SANDBOX_UNREADABLE || 'invent'),
+    ...wholeNumber(env, 'SANDBOX_MOST_ROWS', 'mostRows'),
+    ...wholeNumber(env, 'SANDBOX_MOST_REQUEST_BYTES', 'mostRequestBytes'),
     auth: authOf(env),
   };
 }
@@ -45,6 +47,17 @@ function portOf(text: string): number {
   throw new SettingsError(
     `SANDBOX_PORT must be a port number from 0 (any free one) to 65535; it is "${text}".`,
   );
+}
+
+/** The setting under its name in the options; without it where the variable is unset. */
+function wholeNumber<K extends string>(env: Environment, name: string, key: K): Partial<Record<K, number>> {
+  const text = env[name];
+  if (!text) return {};
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1) {
+    throw new SettingsError(`${name} must be a whole number above 0; it is "${text}".`);
+  }
+  return { [key]: number } as Record<K, number>;
 }
 
 function oneOf<T extends string>(values: readonly T[], name: string, text: string): T {

@@ -1,13 +1,14 @@
 import { acceptsDicomJson } from './accept.js';
-import type { Spool } from './archive.js';
+import type { InstanceUids, Spool } from './archive.js';
 import { ALL_INDEXED, SOP_INSTANCE_UID, textOf } from './attributes.js';
+import { tag } from './dicom-dictionary.js';
 import { type Header, readHeader } from './dicom-file.js';
 import { DicomFormatError } from './dicom-walk.js';
 import type { Exchange } from './exchange.js';
-import { pause, reset, resetAfterFlush } from './faults/connection.js';
+import { answerWithoutReading, pause, reset, resetAfterFlush } from './faults/connection.js';
 import { storeAmidFaults } from './faults/instances.js';
 import { withNewFileMeta } from './file-meta.js';
-import { dicomWebRoot, HttpError, sendText } from './http-answers.js';
+import { dicomWebRoot, HttpError, pathOf, sendText } from './http-answers.js';
 import { parseMediaType, readParts } from './multipart.js';
 import type { Outcome, TextAnswer, Verdict } from './personalities/personality.js';
 
@@ -19,7 +20,14 @@ type Part = Outcome | (() => Promise<Outcome>);
  * store part by part.
  */
 export async function storeInstances(exchange: Exchange, expectedStudy: string | undefined): Promise<void> {
-  const { personality, request, response } = exchange;
+  const { limits, personality, request, response } = exchange;
+  const mostBytes = limits.mostRequestBytes ?? personality.mostRequestBytes;
+  if (Number(request.headers['content-length'] ?? 0) > mostBytes) {
+    const refused = { method: request.method ?? '', path: pathOf(request) };
+    const { status, headers, body } = personality.errorAnswer(HttpError.tooLarge(), refused);
+    return answerWithoutReading(exchange, status, headers, body);
+  }
+  exchange.incoming = atMost(exchange.incoming, mostBytes);
   const { type, parameters } = parseMediaType(request.headers['content-type'] ?? '');
   const boundary = parameters.get('boundary');
   const partType = parameters.get('type')?.toLowerCase();
@@ -43,6 +51,17 @@ export async function storeInstances(exchange: Exchange, expectedStudy: string |
   const lost = exchange.faults.take('storedButAnswerLost');
   if (lost) await loseAnswer(exchange, answer, lost.afterBytes ?? 0);
   sendText(response, answer);
+}
+
+/** The body, unless it is larger than that: HttpError 413. */
+async function* atMost(chunks: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    // Read to its end all the same: leaving off would end the connection before the answer.
+    if (bytes <= most) yield chunk;
+  }
+  if (bytes > most) throw HttpError.tooLarge();
 }
 
 /** Sends so many bytes of the answer, none of it with 0, and resets the connection. */
@@ -128,11 +147,34 @@ async function storeAccepted(
     if (isNew) statistics.stored();
     return isNew;
   };
+  const stored: Outcome = { kind: 'stored', uids, sopClass };
+  if (personality.hidesConflicts && contradicts(exchange, uids, header)) return stored;
   const outcome = await storeAmidFaults(exchange, accepted, add);
   if (outcome) return outcome;
-  const reason = personality.duplicateReason;
-  if (reason === undefined) return { kind: 'stored', uids, sopClass };
-  return { kind: 'failed', instance: uids.instance, sopClass, reason };
+  const { duplicate } = personality;
+  if (duplicate.kind === 'refused') {
+    const { reason, comment } = duplicate;
+    return { kind: 'failed', instance: uids.instance, sopClass, reason, ...(comment && { comment }) };
+  }
+  if (duplicate.kind === 'replaced') await archive.replace(uids, spool.path, header);
+  return stored;
+}
+
+/**
+ * Elements by which AWS HealthImaging tells whether an instance belongs to what it holds of its study and series
+ * (understanding-image-sets in its developer guide).
+ */
+const GROUPING = ['StudyDate', 'AccessionNumber', 'PatientID', 'StudyID', 'SeriesNumber'].map(tag);
+
+/** Whether the instance contradicts what is held of its study or series. */
+function contradicts(
+  { archive }: Exchange,
+  { study, series }: InstanceUids,
+  { attributes }: Header,
+): boolean {
+  const heldStudy = archive.studies.get(study);
+  const held = { ...heldStudy?.attributes, ...heldStudy?.series.get(series)?.attributes };
+  return GROUPING.some((key) => key in held && textOf(held, key) !== (textOf(attributes, key) ?? ''));
 }
 
 async function addRewritten(

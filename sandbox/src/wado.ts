@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.js';
 import { dicomWebRoot, HttpError, pathOf, retrieveUrl, sendChunks, sendJsonArray } from './http-answers.js';
 import { readMetadata } from './metadata.js';
 import { parseMediaType } from './multipart.js';
+import type { Personality } from './personalities/personality.js';
 
 /** What is asked for: a study, a series of it, or an instance of that. */
 export type Target = Pick<InstanceUids, 'study'> & Partial<InstanceUids>;
@@ -22,10 +23,18 @@ interface Found {
  * transcode: without a transfer syntax in the Accept header the stored one is given, another one is refused.
  */
 export async function retrieve(exchange: Exchange, target: Target): Promise<void> {
-  const transferSyntax = acceptedTransferSyntax(exchange.request);
+  const isSingle = target.instance !== undefined;
+  const ways = exchange.personality.instancesAs;
+  if (!isSingle && !ways.includes('multipart')) throw HttpError.unknownResource();
+  const { transferSyntax, as } = accepted(exchange.request, isSingle ? ways : ['multipart']);
   const found = find(exchange.archive, target);
   if (transferSyntax !== '*' && found.some(({ instance }) => instance.transferSyntax !== transferSyntax)) {
     throw HttpError.badRequest(`Unsupported transfer syntax in WADO-RS: ${transferSyntax}`);
+  }
+  const [only] = found;
+  if (as === 'single part' && only) {
+    const headers = { 'Content-Type': 'application/dicom', 'Content-Length': only.instance.size };
+    return sendChunks(exchange, headers, createReadStream(only.instance.file) as AsyncIterable<Buffer>);
   }
   const boundary = randomUUID();
   const heads = found.map(({ instance }) => partHead(boundary, 'application/dicom', instance.size));
@@ -44,11 +53,18 @@ export async function retrieve(exchange: Exchange, target: Target): Promise<void
   await sendChunks(exchange, headers, body());
 }
 
-/** The transfer syntax asked for, `*` for any. */
-function acceptedTransferSyntax(request: IncomingMessage): string {
+/** The transfer syntax asked for, `*` for any, and as what it is to be given. */
+function accepted(
+  request: IncomingMessage,
+  ways: Personality['instancesAs'],
+): { transferSyntax: string; as: (typeof ways)[number] } {
   const accept = request.headers.accept ?? '*/*';
   const { type, parameters } = parseMediaType(accept);
-  if (type === '*/*') return '*';
+  const transferSyntax = parameters.get('transfer-syntax') ?? '*';
+  if (type === '*/*') return { transferSyntax: '*', as: ways[0] ?? 'multipart' };
+  if (type === 'application/dicom' && ways.includes('single part'))
+    return { transferSyntax, as: 'single part' };
+  if (!ways.includes('multipart')) throw HttpError.notAcceptable();
   if (type !== 'multipart/related') {
     throw HttpError.badRequest(`This WADO-RS plugin cannot generate the following content type: ${accept}`);
   }
@@ -57,7 +73,7 @@ function acceptedTransferSyntax(request: IncomingMessage): string {
       `This WADO-RS plugin only supports application/dicom return type for DICOM retrieval (${accept})`,
     );
   }
-  return parameters.get('transfer-syntax') ?? '*';
+  return { transferSyntax, as: 'multipart' };
 }
 
 /** WADO-RS metadata: the whole header of every instance, read from the files as the client takes them. */
@@ -115,9 +131,9 @@ function find(archive: Archive, { study: studyUid, series: seriesUid, instance: 
 }
 
 function instancesOf(series: Series, uid: string | undefined): Iterable<Instance> {
-  if (uid === undefined) return series.instances.values();
-  const instance = series.instances.get(uid);
-  return instance ? [instance] : [];
+  const named = series.instances.get(uid ?? '');
+  const wanted = uid === undefined ? [...series.instances.values()] : named ? [named] : [];
+  return wanted.filter(({ isLost }) => !isLost);
 }
 
 function partHead(boundary: string, type: string, length: number): string {

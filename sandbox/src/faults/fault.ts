@@ -14,6 +14,7 @@ const KINDS = {
   storedButAnswerLost: ['stow'],
   storesButHides: ['stow'],
   forgets: ['stow'],
+  losesDuplicates: ['stow'],
 } as const satisfies Record<string, readonly RequestKind[]>;
 export type FaultKind = keyof typeof KINDS;
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeDicomFile, newUid } from '../testing/dicom-file.js';
+import { makeDicomFile, newUid, type TestFile } from '../testing/dicom-file.js';
 import { lostWith, partsOf, TestSandbox } from '../testing/sandbox-client.js';
 
 let sandbox: TestSandbox;
@@ -133,4 +133,26 @@ it.each(['dcm4chee', 'azure'] as const)('faults befall %s as well', async (perso
   await sandbox.putFaults({ kind: 'partialFailure', on: 'stow', every: 2 });
   const failed = { [String(files[1]?.sopUid)]: 42752 };
   expect(await stow(files)).toMatchObject({ status: 202, stored: [files[0]?.sopUid], failed });
+});
+
+describe('losesDuplicates', () => {
+  it('takes away the bytes of what comes although it is held, lists it, and says success', async () => {
+    const files = someFiles(3);
+    const [first, second, third] = files as [TestFile, TestFile, TestFile];
+    await stow([first, second]);
+    await sandbox.putFaults({ kind: 'losesDuplicates', on: 'stow', every: 2, times: 1 });
+    expect(await stow(files)).toMatchObject({ status: 200, stored: uidsOf(files) });
+    expect(await sandbox.found()).toEqual(uidsOf(files));
+    const retrieved = await partsOf(await sandbox.get(`/studies/${studyUid}`));
+    expect(retrieved).toEqual([first.bytes, third.bytes]);
+    const lost = `/studies/${studyUid}/series/${seriesUid}/instances/${second.sopUid}`;
+    expect((await sandbox.get(lost)).status).toBe(404);
+    expect(await sandbox.json(`/studies/${studyUid}/instances?includefield=all`)).toHaveLength(3);
+  });
+
+  it('has nothing to do with what comes for the first time', async () => {
+    await sandbox.putFaults({ kind: 'losesDuplicates', on: 'stow' });
+    await stow(someFiles(2));
+    expect(await sandbox.fired()).toEqual([0]);
+  });
 });

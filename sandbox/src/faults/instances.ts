@@ -14,7 +14,7 @@ const PROCESSING_FAILURE = 0x0110;
  * @returns undefined when it was held already and no fault says otherwise
  */
 export async function storeAmidFaults(
-  { faults, indexDelay }: Exchange,
+  { archive, faults, indexDelay }: Exchange,
   { uids, sopClass }: { uids: InstanceUids; sopClass: string },
   add: () => Promise<boolean>,
 ): Promise<Outcome | undefined> {
@@ -32,5 +32,7 @@ export async function storeAmidFaults(
   if (fault?.kind === 'forgets') return stored;
   const isNew = await add();
   if (isNew && fault) indexDelay.hide(uids, fault.seconds ?? 0);
-  return isNew ? stored : undefined;
+  if (isNew) return stored;
+  if (faults.takeFor(instance, 'losesDuplicates')) await archive.lose(uids);
+  return undefined;
 }

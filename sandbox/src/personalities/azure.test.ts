@@ -52,6 +52,21 @@ it('gives back the bytes it got', async () => {
   expect(await partsOf(await sandbox.get(`/studies/${studyUid}`))).toEqual([bytes]);
 });
 
+it('takes limits from 1 to 200, and gives 100 rows where there is none', async () => {
+  await sandbox.stow(Array.from({ length: 103 }, () => makeDicomFile().bytes));
+  expect(await sandbox.json('/instances')).toHaveLength(100);
+  expect(await sandbox.json('/instances?limit=200')).toHaveLength(103);
+  for (const limit of [0, 201]) expect((await sandbox.get(`/instances?limit=${limit}`)).status).toBe(400);
+});
+
+it('hands out an instance as a single part, too', async () => {
+  const { bytes, studyUid, seriesUid, sopUid } = makeDicomFile();
+  await sandbox.stow([bytes]);
+  const path = `/studies/${studyUid}/series/${seriesUid}/instances/${sopUid}`;
+  const answer = await sandbox.get(path, { accept: 'application/dicom; transfer-syntax=*' });
+  expect(Buffer.from(await answer.arrayBuffer())).toEqual(bytes);
+});
+
 it('answers 204 to a search that finds nothing, and a JSON string to what it does not know', async () => {
   expect((await sandbox.get('/studies')).status).toBe(204);
   const unknown = await sandbox.get('/patients');

@@ -16,7 +16,12 @@ const VALIDATION_FAILED = 43264;
 const OTHER_STUDY = 43265;
 const ALREADY_EXISTS = 45070;
 
-/** The DICOM service of Azure Health Data Services, as Microsoft's `dicom-server` and conformance statement have it. */
+/**
+ * The DICOM service of Azure Health Data Services, as Microsoft's `dicom-server` and conformance statement v2 have it:
+ * https://learn.microsoft.com/azure/healthcare-apis/dicom/dicom-services-conformance-statement-v2 (duplicates are 45070;
+ * a search gives 1 to 200 rows, 100 where nothing is said, another limit is a bad request; newest first; a request has
+ * at most 4 GB). That more than 4 GB is 413 is RFC 9110's word, not theirs.
+ */
 export const AZURE: Personality = {
   name: 'azure',
   root: '/v2',
@@ -26,7 +31,17 @@ export const AZURE: Personality = {
   checksAccept: true,
   forbidsCredentials: false,
   nothingFound: 204,
-  duplicateReason: ALREADY_EXISTS,
+  duplicate: { kind: 'refused', reason: ALREADY_EXISTS },
+  hidesConflicts: false,
+  search: {
+    rows: () => ({ usual: 100, most: 200 }),
+    aboveMost: 'refuse',
+    mostOffset: Infinity,
+    newestFirst: true,
+    namesParents: true,
+  },
+  instancesAs: ['multipart', 'single part'],
+  mostRequestBytes: 4_000_000_000,
   judge,
   stowAnswer(outcomes, root) {
     const url = commonStudyUrl(outcomes, root);

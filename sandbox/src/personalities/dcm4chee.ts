@@ -10,7 +10,7 @@ import {
 } from '../attributes.js';
 import { type Attributes, stringify } from '../dicom-json.js';
 import { HttpError } from '../http-answers.js';
-import type { Outcome, Personality, Refused, Verdict } from './personality.js';
+import { type Outcome, type Personality, type Refused, UNBOUNDED, type Verdict } from './personality.js';
 import { commonStudyUrl, filledSequences, standardStatus } from './stow-sequences.js';
 
 /** dcm4chee-arc's `StoreService.PATIENT_ID_MISSING_IN_OBJECT`. */
@@ -36,7 +36,11 @@ export function dcm4chee(aet: string, unreadable: UnreadableMode): Personality {
     forbidsCredentials: true,
     nothingFound: 204,
     // Overwrite policy SAME_SOURCE: what is held stays as it is, and its being sent again is a success.
-    duplicateReason: undefined,
+    duplicate: { kind: 'kept' },
+    hidesConflicts: false,
+    search: UNBOUNDED,
+    instancesAs: ['multipart'],
+    mostRequestBytes: Infinity,
     judge: (header, expectedStudy) => judge(header, expectedStudy, unreadable),
     stowAnswer,
     errorAnswer({ status, message }) {

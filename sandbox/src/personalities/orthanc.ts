@@ -10,7 +10,7 @@ import {
 } from '../attributes.js';
 import { type Attributes, stringify } from '../dicom-json.js';
 import { retrieveUrl } from '../http-answers.js';
-import type { Outcome, Personality, Verdict } from './personality.js';
+import { type Outcome, type Personality, UNBOUNDED, type Verdict } from './personality.js';
 import {
   FAILED_SOP_SEQUENCE,
   itemsOf,
@@ -34,7 +34,11 @@ export const ORTHANC: Personality = {
   checksAccept: false,
   forbidsCredentials: false,
   nothingFound: 200,
-  duplicateReason: undefined,
+  duplicate: { kind: 'kept' },
+  hidesConflicts: false,
+  search: UNBOUNDED,
+  instancesAs: ['multipart'],
+  mostRequestBytes: Infinity,
   judge,
   stowAnswer(outcomes, root) {
     const { stored, failed } = itemsOf(outcomes, root);

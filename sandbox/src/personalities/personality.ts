@@ -1,8 +1,9 @@
 import type { InstanceUids } from '../archive.js';
+import type { Level } from '../attributes.js';
 import type { Attributes } from '../dicom-json.js';
 import type { HttpError } from '../http-answers.js';
 
-export const PERSONALITY_NAMES = ['orthanc', 'dcm4chee', 'azure'] as const;
+export const PERSONALITY_NAMES = ['orthanc', 'dcm4chee', 'azure', 'google', 'aws'] as const;
 export type PersonalityName = (typeof PERSONALITY_NAMES)[number];
 
 /** An instance that is refused. Without `instance` its entry in FailedSOPSequence names no UID. */
@@ -43,6 +44,38 @@ export interface TextAnswer {
   body: string;
 }
 
+/** What becomes of an instance that is held already and comes again. */
+export type Duplicate =
+  /** The old content stays, and it is a success. */
+  | { kind: 'kept' }
+  /** The old content stays, and it is a failure. */
+  | { kind: 'refused'; reason: number; comment?: string }
+  /** The new content takes the old one's place, and it is a success. */
+  | { kind: 'replaced' };
+
+/** How an archive searches. */
+export interface SearchWays {
+  /** Rows of an answer at this level: how many where none are asked for, and the most. */
+  rows(level: Level): { usual: number; most: number };
+  /** What becomes of a limit above the most: it is cut down to it, or the search is answered with 400. */
+  readonly aboveMost: 'cut' | 'refuse';
+  /** A larger offset is answered with 400. */
+  readonly mostOffset: number;
+  /** What came last stands first: pages shift while something is stored. */
+  readonly newestFirst: boolean;
+  /** Rows of series and instances have the attributes and UIDs of the levels above. */
+  readonly namesParents: boolean;
+}
+
+/** Searches without bounds of their own. */
+export const UNBOUNDED: SearchWays = {
+  rows: () => ({ usual: Infinity, most: Infinity }),
+  aboveMost: 'cut',
+  mostOffset: Infinity,
+  newestFirst: false,
+  namesParents: true,
+};
+
 /** How one kind of archive behaves where archives differ. */
 export interface Personality {
   readonly name: PersonalityName;
@@ -60,8 +93,17 @@ export interface Personality {
   readonly forbidsCredentials: boolean;
   /** Status of a search that finds nothing; 204 has no body. */
   readonly nothingFound: 200 | 204;
-  /** Failure Reason of an instance that is held already; without one it is a success. */
-  readonly duplicateReason: number | undefined;
+  readonly duplicate: Duplicate;
+  /**
+   * An instance whose patient or study details contradict those of its study here is said to be stored, and neither
+   * searches nor retrievals ever show it.
+   */
+  readonly hidesConflicts: boolean;
+  readonly search: SearchWays;
+  /** As what a single instance is retrieved; without `multipart`, studies and series are not. */
+  readonly instancesAs: ReadonlyArray<'multipart' | 'single part'>;
+  /** A STOW request with more bytes is answered with 413. */
+  readonly mostRequestBytes: number;
   /**
    * Judges a part by its header.
    *

@@ -158,9 +158,13 @@ export class TestSandbox {
 
   /** SOP Instance UIDs a search finds. */
   async found(): Promise<string[]> {
-    const response = await this.get('/instances');
-    if (response.status === 204) return [];
-    return ((await response.json()) as Attributes[]).map((each) => String(each['00080018']?.Value?.[0]));
+    const uids: string[] = [];
+    for (;;) {
+      const response = await this.get(`/instances?limit=100&offset=${uids.length}`);
+      const page = response.status === 204 ? [] : ((await response.json()) as Attributes[]);
+      if (page.length === 0) return uids;
+      uids.push(...page.map((each) => String(each['00080018']?.Value?.[0])));
+    }
   }
 
   /** Files in the archive's folder, by the folder they are in. */
