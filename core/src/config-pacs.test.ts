@@ -56,6 +56,13 @@ const OIDC = {
   PACS_OIDC_CLIENT_SECRET_FILE: fileWith('from-a-file\n'),
 };
 
+it('reads a token, and from where it is renewed', () => {
+  const file = fileWith('first\n');
+  const token = { PACS_AUTH: 'bearer', PACS_TOKEN_FILE: file };
+  expect(pacs(token)?.auth).toEqual({ mode: 'bearer', token: 'first', tokenFile: file });
+  expect(pacs({ ...token, PACS_TOKEN: 'second' })?.auth).toEqual({ mode: 'bearer', token: 'second' });
+});
+
 it('reads client credentials, the secret from a file', () => {
   expect(pacs({ ...OIDC, PACS_OIDC_SCOPE: 'dicom', PACS_OIDC_AUDIENCE: 'pacs' })?.auth).toEqual({
     mode: 'oidc',

@@ -2,10 +2,14 @@ import { readPacsTls } from './config-pacs-tls.js';
 import type { Reader } from './config-reader.js';
 import type { VariableName } from './config-variables.js';
 
+/** What can stand in an Authorization header behind `Bearer`. */
+export const BEARER_TOKEN = /^[\x21-\x7e]+$/;
+
 export type PacsAuth =
   | { mode: 'none' }
   | { mode: 'basic'; username: string; password: string }
-  | { mode: 'bearer'; token: string }
+  /** With `tokenFile`, the file the token was read from, which somebody may renew. */
+  | { mode: 'bearer'; token: string; tokenFile?: string }
   /** OAuth 2 client credentials (RFC 6749 §4.4). */
   | {
       mode: 'oidc';
@@ -71,10 +75,11 @@ function readAuth(reader: Reader, mode: PacsAuth['mode']): PacsAuth {
   }
   if (mode === 'bearer') {
     const token = needed('PACS_TOKEN');
-    if (!/^[\x21-\x7e]*$/.test(token)) {
+    if (token !== '' && !BEARER_TOKEN.test(token)) {
       reader.complain('PACS_TOKEN must be the token alone, without blanks and line breaks.');
     }
-    return { mode, token };
+    const tokenFile = reader.sourceFile('PACS_TOKEN');
+    return { mode, token, ...(tokenFile !== undefined && { tokenFile }) };
   }
   if (mode === 'none') return { mode };
   needed('PACS_OIDC_TOKEN_URL');

@@ -39,12 +39,16 @@ export class Reader {
 
   /** The variable's text, or what stands in the file named by `NAME_FILE`; empty counts as unset. */
   text(name: VariableName): string | undefined {
-    const key = this.called(name);
-    const direct = this.env[key];
+    const direct = this.env[this.called(name)];
     if (direct !== undefined && direct !== '') return direct;
-    const file = CONFIG_VARIABLES[name].secret ? this.env[`${key}_FILE`] : undefined;
-    if (file === undefined || file === '') return undefined;
-    return this.contents(`${name}_FILE`, file)?.trim() || undefined;
+    const file = this.sourceFile(name);
+    return file === undefined ? undefined : this.contents(`${name}_FILE`, file)?.trim() || undefined;
+  }
+
+  /** The file that `NAME_FILE` names, where the variable itself is unset and so the file holds its text. */
+  sourceFile(name: VariableName): string | undefined {
+    const key = this.called(name);
+    return this.env[key] || !CONFIG_VARIABLES[name].secret ? undefined : this.env[`${key}_FILE`] || undefined;
   }
 
   /** What stands in the file that the variable names. */

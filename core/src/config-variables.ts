@@ -74,7 +74,12 @@ const VARIABLES = {
   },
   PACS_USERNAME: { default: '', meaning: 'User for `basic`.', secret: true },
   PACS_PASSWORD: { default: '', meaning: 'Password for `basic`.', secret: true },
-  PACS_TOKEN: { default: '', meaning: 'Token for `bearer`.', secret: true },
+  PACS_TOKEN: {
+    default: '',
+    meaning:
+      'Token for `bearer`. `PACS_TOKEN_FILE` is read anew for every request, so that the token in it can be renewed.',
+    secret: true,
+  },
   PACS_OIDC_TOKEN_URL: {
     default: '',
     meaning:

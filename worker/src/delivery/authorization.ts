@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { PacsAuth } from '@relaypacs/core/config.js';
+import { BEARER_TOKEN } from '@relaypacs/core/config-pacs.js';
 
 /** What RelayPACS shows a PACS to be let in. */
 export interface Authorization {
@@ -21,6 +24,44 @@ export interface Authorization {
 export function fixedAuthorization(auth: Exclude<PacsAuth, { mode: 'oidc' }>): Authorization {
   const header = headerOf(auth);
   return { header: async () => header, refused: () => false };
+}
+
+/**
+ * A token in a file that somebody else renews, such as a sidecar: the file is read for every request. What is no token,
+ * because the file is gone or just being written, leaves the last one in force.
+ */
+export class TokenFile implements Authorization {
+  private readonly path: string;
+  private token: string;
+
+  /** @param token - what stood in the file at the start */
+  constructor(path: string, token: string) {
+    this.path = path;
+    this.token = token;
+  }
+
+  async header(): Promise<string> {
+    this.take(await readFile(this.path, 'utf8').catch(() => ''));
+    return this.current;
+  }
+
+  refused(header: string): boolean {
+    try {
+      this.take(readFileSync(this.path, 'utf8'));
+    } catch {
+      // As above.
+    }
+    return this.current !== header;
+  }
+
+  private get current(): string {
+    return `Bearer ${this.token}`;
+  }
+
+  private take(contents: string): void {
+    const token = contents.trim();
+    if (BEARER_TOKEN.test(token)) this.token = token;
+  }
 }
 
 function headerOf(auth: Exclude<PacsAuth, { mode: 'oidc' }>): string | undefined {

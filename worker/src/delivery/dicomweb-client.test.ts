@@ -304,10 +304,10 @@ it('asks page by page, however few a page holds, until everything wanted was see
 });
 
 it.each([
-  ['gives all that is asked for', 250, [0, 250, 500, 750]],
-  ['gives 200', 200, [0, 250, 200, 400]],
-  ['gives 125', 125, [0, 250, 125, 250, 375, 500]],
-  ['gives 50', 50, [0, 250, ...Array.from({ length: 11 }, (_, i) => (i + 1) * 50)]],
+  ['gives all that is asked for', 200, [0, 200, 400, 600]],
+  ['gives 150', 150, [0, 200, 150, 300, 450]],
+  ['gives 100', 100, [0, 200, 100, 200, 300, 400, 500]],
+  ['gives 50', 50, [0, 200, ...Array.from({ length: 11 }, (_, i) => (i + 1) * 50)]],
 ])(
   'asks for two pages of a large study at once, and misses none where the archive %s',
   async (_, most, asked) => {
@@ -383,6 +383,24 @@ it('hands out a retrieved instance as it streams', async () => {
   });
   const digest = await clientOf(url).retrieveInstance('1.2', '1.3', '1.4', sha256, never);
   expect(digest).toEqual(createHash('sha256').update(object).digest());
+});
+
+it('asks for a single part where the PACS has no multipart, and for that at once from then on', async () => {
+  const asked: Array<string | undefined> = [];
+  const { url } = await pacs((request, response) => {
+    const { accept } = request.headers;
+    asked.push(accept);
+    if (accept !== 'application/dicom; transfer-syntax=*') return response.writeHead(406).end();
+    return response.setHeader('Content-Type', 'application/dicom').end('whole');
+  });
+  const client = clientOf(url);
+  for (const uid of ['1.4', '1.5']) {
+    const digest = await client.retrieveInstance('1.2', '1.3', uid, sha256, never);
+    expect(digest).toEqual(createHash('sha256').update('whole').digest());
+  }
+  const [multipart, ...single] = asked;
+  expect(multipart).toMatch(/^multipart/);
+  expect(single).toEqual(Array(2).fill('application/dicom; transfer-syntax=*'));
 });
 
 it.each([401, 403, 406])('tells a refusal of whoever asks from one of the instance (%i)', async (status) => {

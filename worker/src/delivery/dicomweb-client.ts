@@ -12,10 +12,17 @@ const DICOM_JSON = 'application/dicom+json';
 const STUDY_INSTANCE_UID = '0020000D';
 const SERIES_INSTANCE_UID = '0020000E';
 const SOP_INSTANCE_UID = '00080018';
-/** Instances asked for in one QIDO-RS request; Orthanc needs about 2 KB for each. */
-const PAGE = 250;
+/**
+ * Instances asked for in one QIDO-RS request; Orthanc needs about 2 KB for each. Azure answers 400 to more than 200
+ * (its DICOM conformance statement v2, "Supported search parameters").
+ */
+const PAGE = 200;
 /** Pages of a large study asked for side by side: archives look them up one instance after another. */
 const PAGES_AT_ONCE = 2;
+/** As what an instance is retrieved, in the transfer syntax it is stored in (PS3.18 8.7.3.5). */
+const AS_MULTIPART = 'multipart/related; type="application/dicom"; transfer-syntax=*';
+/** The one form AWS HealthImaging documents (dicomweb-retrieve-instance in its developer guide). */
+const AS_SINGLE_PART = 'application/dicom; transfer-syntax=*';
 const MOST_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Statuses that say nothing of the instance asked for: the PACS, or what stands before it, is busy or away. */
 const PASSING = [408, 429, 502, 503, 504];
@@ -39,6 +46,8 @@ export class DicomwebClient {
   private readonly access: PacsAccess;
   private readonly agent: Agent;
   private readonly timeouts: Timeouts & { answerMs: number };
+  /** As what instances are retrieved: the other form once the PACS has taken that and not this one. */
+  private retrievedAs = AS_MULTIPART;
 
   /** @param access - what is kept for this PACS beyond one client: its tokens and certificates */
   constructor(pacs: PacsConfig, access: PacsAccess) {
@@ -145,7 +154,8 @@ export class DicomwebClient {
   }
 
   /**
-   * Retrieves one instance by WADO-RS in the transfer syntax it is stored in.
+   * Retrieves one instance by WADO-RS in the transfer syntax it is stored in: as multipart, or, from a PACS that
+   * answers 406 to that, as a single part.
    *
    * @param read - consumes the object's bytes as they stream in
    * @throws NotHandedOut, or PacsUnavailable
@@ -161,7 +171,24 @@ export class DicomwebClient {
       encodeURIComponent,
     );
     const path = `/studies/${study}/series/${series}/instances/${instance}`;
-    const accept = 'multipart/related; type="application/dicom"; transfer-syntax=*';
+    const as = this.retrievedAs;
+    try {
+      return await this.retrieve(path, as, read, signal);
+    } catch (error) {
+      if (!(error instanceof NotHandedOut) || error.refusal?.status !== 406) throw error;
+      const other = as === AS_MULTIPART ? AS_SINGLE_PART : AS_MULTIPART;
+      const result = await this.retrieve(path, other, read, signal);
+      this.retrievedAs = other;
+      return result;
+    }
+  }
+
+  private retrieve<T>(
+    path: string,
+    accept: string,
+    read: (bytes: AsyncIterable<Uint8Array>) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     return this.get(path, accept, signal, async (response) => {
       const status = response.statusCode ?? 0;
       if (status !== 200) {

@@ -1,6 +1,6 @@
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { PacsConfig, PacsTls } from '@relaypacs/core/config.js';
-import { type Authorization, fixedAuthorization } from './authorization.js';
+import { type Authorization, fixedAuthorization, TokenFile } from './authorization.js';
 import { OidcTokens } from './oidc-tokens.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
@@ -26,6 +26,9 @@ export class PacsAccesses {
 function openAccess(pacs: PacsConfig): PacsAccess {
   const secureContext = openSecureContext(pacs.tls);
   const { auth } = pacs;
+  if (auth.mode === 'bearer' && auth.tokenFile !== undefined) {
+    return { authorization: new TokenFile(auth.tokenFile, auth.token), secureContext };
+  }
   if (auth.mode !== 'oidc') return { authorization: fixedAuthorization(auth), secureContext };
   const timeouts = { connectMs: pacs.connectTimeoutMs, silenceMs: pacs.timeoutMs };
   return { authorization: new OidcTokens(new TokenEndpoint(auth, timeouts, secureContext)), secureContext };

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { once, setMaxListeners } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { PacsAuth, PacsConfig } from '@relaypacs/core/config.js';
 import { TestAuthority } from '@relaypacs/core/testing/certificates.js';
@@ -233,6 +236,47 @@ it('takes a 401 to credentials that stay as they are for the answer it is', asyn
   const opened = client({ auth: { mode: 'bearer', token: 'abc' } });
   expect(await opened.stow([part(10)], never)).toMatchObject({ status: 401 });
   expect(await failure(ask(opened))).toMatchObject({ kind: 'denied', staleToken: false });
+});
+
+it('shows the token that stands in the file now, and the last one where there is none', async () => {
+  const { oidc, seen, client } = await setting();
+  const directory = await mkdtemp(join(tmpdir(), 'relaypacs-token-'));
+  const tokenFile = join(directory, 'token');
+  const opened = client({ auth: { mode: 'bearer', token: 'a', tokenFile } });
+  for (const token of ['a', 'b', 'c']) oidc.valid.add(token);
+  await ask(opened);
+  for (const contents of ['b\n', '', 'half a\ntoken', 'c']) {
+    await writeFile(tokenFile, contents);
+    await ask(opened);
+  }
+  await rm(directory, { recursive: true });
+  await opened.stow([part(10)], never);
+  expect(seen.map(({ token }) => token)).toEqual(['a', 'b', 'b', 'b', 'c', 'c']);
+});
+
+it('tries again at once where the file was renewed while the PACS refused the token of before', async () => {
+  const { seen, client } = await setting();
+  const directory = await mkdtemp(join(tmpdir(), 'relaypacs-token-'));
+  const tokenFile = join(directory, 'token');
+  await writeFile(tokenFile, 'old');
+  let taken = 'new';
+  const pacs = createServer(async (request, response) => {
+    seen.push({
+      method: request.method ?? '',
+      token: request.headers.authorization,
+      headers: request.headers,
+    });
+    if (request.headers.authorization === `Bearer ${taken}`) return response.end('[]');
+    await writeFile(tokenFile, 'new');
+    return response.writeHead(401).end('too old');
+  });
+  const url = `http://${await listening(pacs)}`;
+  const opened = client({ url, auth: { mode: 'bearer', token: 'old', tokenFile } });
+  await ask(opened);
+  expect(seen.map(({ token }) => token)).toEqual(['Bearer old', 'Bearer new']);
+  taken = 'a third one';
+  expect(await failure(ask(opened))).toMatchObject({ kind: 'denied', staleToken: false });
+  await rm(directory, { recursive: true });
 });
 
 it('waits for a token endpoint that is away, without blame on the PACS or the instance', async () => {

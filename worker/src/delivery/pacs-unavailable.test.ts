@@ -5,6 +5,7 @@ it.each([
   [401, 'denied'],
   [403, 'denied'],
   [408, 'busy'],
+  [424, 'busy'],
   [429, 'busy'],
   [500, 'busy'],
   [503, 'busy'],

@@ -58,7 +58,11 @@ export class PacsUnavailable extends Error {
 }
 
 const DENIED = [401, 403, 407];
-const BUSY = [408, 425, 429];
+/**
+ * 424 is Azure's for a Data Lake or a key vault it cannot reach (its DICOM conformance statement v2, "Store response
+ * status codes"): nothing the study is to blame for.
+ */
+const BUSY = [408, 424, 425, 429];
 /** Wrong path, method or accepted types: the same for every study, so no fault of this one. */
 const MISCONFIGURED = [404, 405, 406, 410, 501, 505];
 

@@ -7,7 +7,7 @@ import type { StowReply } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
 import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
 import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
-import { awaitHeld, findHeld, settleByContents, settleHeld } from './presence.js';
+import { awaitHeld, findHeld, settleHeld } from './presence.js';
 import { readStowAnswer, type StowOutcome } from './stow-answer.js';
 
 const REQUESTS_AT_ONCE = 4;
@@ -124,7 +124,7 @@ async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], repl
     run.logger.warn('The PACS refused an instance', { instanceId: instance.id, reason: outcome.reason });
     await run.record.outcome([instance], 'failed', refusal(outcome.reason));
   }
-  for (const { instance, outcome } of having('held')) await settleDuplicate(run, instance, outcome.reason);
+  await settleDuplicates(run, having('held'));
 
   const later = instancesHaving('later');
   const kind = unavailableKind(reply.status) ?? (later.length > 0 ? 'busy' : undefined);
@@ -140,13 +140,17 @@ async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], repl
   await settleUnknown(run, batch, unknown, reply.status, unattributed);
 }
 
-/** The PACS says it has the instance: its contents decide. */
-async function settleDuplicate(run: DeliveryRun, instance: InstanceRow, reason: number): Promise<void> {
-  const held = await findHeld(run, [instance]);
-  if (held.has(instance.sopInstanceUid)) {
-    await settleByContents(run, instance, held.get(instance.sopInstanceUid));
-  } else {
-    await run.record.outcome([instance], 'failed', refusal(reason));
+/** The PACS says it has these: their contents decide, as soon as it shows them. */
+async function settleDuplicates(
+  run: DeliveryRun,
+  duplicates: ReadonlyArray<{ instance: InstanceRow; outcome: { reason: number | undefined } }>,
+): Promise<void> {
+  const instances = duplicates.map(({ instance }) => instance);
+  // They were asked for before they were sent, and not found: searches lag behind, or somebody else just stored them.
+  const hidden = await awaitHeld(run, instances, (shown, held) => settleHeld(run, shown, held));
+  for (const { instance, outcome } of duplicates) {
+    if (!hidden.includes(instance)) continue;
+    await run.record.outcome([instance], 'failed', refusal(outcome.reason));
   }
 }
 

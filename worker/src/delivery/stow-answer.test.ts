@@ -38,6 +38,14 @@ const DCM4CHEE_MIXED = `{"00081190":{"vr":"UR","Value":["http://host:8080/dcm4ch
 const AZURE_DUPLICATE = `{"00081198":{"vr":"SQ","Value":[{"00081150":{"vr":"UI","Value":["${CT}"]},
  "00081155":{"vr":"UI","Value":["1.2.1"]},"00081197":{"vr":"US","Value":[45070]}}]}}`;
 
+/** Google says 409, processing failure and, in an element of its own, "already exists". */
+const GOOGLE_MIXED = `{"00081198":{"vr":"SQ","Value":[
+   {"00081150":{"vr":"UI","Value":["${CT}"]},"00081155":{"vr":"UI","Value":["1.2.1"]},"00081197":{"vr":"US","Value":[272]},
+    "00090010":{"vr":"LO","Value":["GOOGLE"]},"00091097":{"vr":"LT","Value":["instance already exists"]}},
+   {"00081150":{"vr":"UI","Value":["${CT}"]},"00081155":{"vr":"UI","Value":["1.2.2"]},"00081197":{"vr":"US","Value":[272]},
+    "00090010":{"vr":"LO","Value":["GOOGLE"]},"00091097":{"vr":"LT","Value":["invalid DICOM file"]}}]},
+ "00081199":{"vr":"SQ","Value":[{"00081150":{"vr":"UI","Value":["${CT}"]},"00081155":{"vr":"UI","Value":["1.2.3"]}}]}}`;
+
 it('takes as stored what Orthanc references, even in a 400, and leaves the rest unknown', () => {
   const { outcomes, unattributed } = readStowAnswer(ORTHANC_MIXED, ['1.2.1', '1.2.2', '1.2.3']);
   expect(Object.fromEntries(outcomes)).toEqual({
@@ -59,6 +67,15 @@ it('reads warnings and refusals of dcm4chee and keeps apart what names no instan
   expect(outcomes.get('1.2.2')).toEqual({ kind: 'refused', reason: 42871 });
   expect(outcomes.get('1.2.3')).toEqual({ kind: 'unknown' });
   expect(unattributed).toEqual([272]);
+});
+
+it('tells what Google holds from what it refuses, and takes as stored what it references in a 409', () => {
+  const { outcomes } = readStowAnswer(GOOGLE_MIXED, ['1.2.1', '1.2.2', '1.2.3']);
+  expect(Object.fromEntries(outcomes)).toEqual({
+    '1.2.1': { kind: 'held', reason: 272 },
+    '1.2.2': { kind: 'refused', reason: 272 },
+    '1.2.3': { kind: 'stored' },
+  });
 });
 
 it('takes a duplicate for something to be checked, not for a success or a failure', () => {

@@ -10,7 +10,7 @@ export type StowOutcome =
   /** Not now: the PACS lacks room or another resource. */
   | { kind: 'later' }
   /** Refused because the PACS says it has the instance already: to be checked, not sent again. */
-  | { kind: 'held'; reason: number }
+  | { kind: 'held'; reason: number | undefined }
   /** Named in neither list: nothing is known until the PACS is asked. */
   | { kind: 'unknown' };
 
@@ -32,6 +32,13 @@ const FAILURE_REASON = '00081197';
 const OUT_OF_RESOURCES = 0xa700;
 /** 0111 of PS3.7 C.5.9 and B00E of Azure: the instance is there already. */
 const DUPLICATE_REASONS: readonly number[] = [0x0111, 0xb00e];
+/**
+ * FailureDetailJSON and FailureDetail of Google's Cloud Healthcare API, where alone it says that the instance is there
+ * already; the Failure Reason is 0110, as for everything else
+ * (https://docs.cloud.google.com/healthcare-api/docs/dicom, "Store transaction", "Response").
+ */
+const FAILURE_DETAILS = ['00091097', '00090097'];
+const ALREADY_EXISTS = /already exists/i;
 
 /**
  * Reads the body of a STOW-RS answer (PS3.18 §10.5.3.3). The HTTP status and the Content-Type are not looked at:
@@ -50,7 +57,7 @@ export function readStowAnswer(body: string, sent: readonly string[]): StowAnswe
     ]) {
       const uid = uidValue(item, REFERENCED_SOP_INSTANCE_UID);
       const reason = numberValue(item, FAILURE_REASON);
-      if (uid !== undefined && outcomes.has(uid)) outcomes.set(uid, failure(reason));
+      if (uid !== undefined && outcomes.has(uid)) outcomes.set(uid, failure(reason, item));
       else unattributed.push(reason);
     }
     for (const item of values(dataset, REFERENCED_SOP_SEQUENCE)) {
@@ -63,9 +70,13 @@ export function readStowAnswer(body: string, sent: readonly string[]): StowAnswe
   return { outcomes, unattributed };
 }
 
-function failure(reason: number | undefined): StowOutcome {
+function failure(reason: number | undefined, item: unknown): StowOutcome {
   if (reason === OUT_OF_RESOURCES) return { kind: 'later' };
   if (reason !== undefined && DUPLICATE_REASONS.includes(reason)) return { kind: 'held', reason };
+  const details = FAILURE_DETAILS.flatMap((tag) => values(item, tag));
+  if (details.some((detail) => typeof detail === 'string' && ALREADY_EXISTS.test(detail))) {
+    return { kind: 'held', reason };
+  }
   return { kind: 'refused', reason };
 }
 
