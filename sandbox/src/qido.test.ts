@@ -258,6 +258,18 @@ describe('searching for instances', () => {
   });
 });
 
+it('gives no more rows than it was told, whatever limit is asked for', async () => {
+  const tight = await TestSandbox.start({ mostRows: 2 });
+  try {
+    await tight.stow(slices.map(({ bytes }) => bytes));
+    for (const query of ['', '?limit=1000']) expect(await tight.json(`/instances${query}`)).toHaveLength(2);
+    expect(await tight.json('/instances?limit=1000&offset=2')).toHaveLength(1);
+    expect(await tight.found()).toHaveLength(3);
+  } finally {
+    await tight.stop();
+  }
+});
+
 it('lists two thousand instances fast', async () => {
   const large = await TestSandbox.start();
   try {
