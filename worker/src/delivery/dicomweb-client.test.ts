@@ -304,12 +304,12 @@ it('asks page by page, however few a page holds, until everything wanted was see
 });
 
 it.each([
-  ['gives all that is asked for', 200, [0, 200, 400, 600]],
-  ['gives 150', 150, [0, 200, 150, 300, 450]],
-  ['gives 100', 100, [0, 200, 100, 200, 300, 400, 500]],
-  ['gives 50', 50, [0, 200, ...Array.from({ length: 11 }, (_, i) => (i + 1) * 50)]],
+  ['gives all that is asked for', 200, [0, 200, 400]],
+  ['gives 150', 150, [0, 200, 400, 150, 300, 450]],
+  ['gives 100', 100, [0, 200, 400, 100, 200, 300, 400, 500]],
+  ['gives 50', 50, [0, 200, 400, ...Array.from({ length: 11 }, (_, i) => (i + 1) * 50)]],
 ])(
-  'asks for two pages of a large study at once, and misses none where the archive %s',
+  'asks for three pages of a large study at once, and misses none where the archive %s',
   async (_, most, asked) => {
     const all = Array.from({ length: 600 }, (_, i) => `1.${i}`);
     const offsets: number[] = [];

@@ -17,8 +17,8 @@ const SOP_INSTANCE_UID = '00080018';
  * (its DICOM conformance statement v2, "Supported search parameters").
  */
 const PAGE = 200;
-/** Pages of a large study asked for side by side: archives look them up one instance after another. */
-const PAGES_AT_ONCE = 2;
+/** Pages of a large study asked for side by side, at most: archives look them up one instance after another. */
+const PAGES_AT_ONCE = 3;
 /** As what an instance is retrieved, in the transfer syntax it is stored in (PS3.18 8.7.3.5). */
 const AS_MULTIPART = 'multipart/related; type="application/dicom"; transfer-syntax=*';
 /** The one form AWS HealthImaging documents (dicomweb-retrieve-instance in its developer guide). */
@@ -94,7 +94,7 @@ export class DicomwebClient {
   ): Promise<HeldInstances> {
     const held = new Map<string, string | undefined>();
     const missing = new Set(wanted);
-    let atOnce = wanted.length > PAGE ? PAGES_AT_ONCE : 1;
+    let atOnce = Math.min(PAGES_AT_ONCE, Math.max(1, Math.ceil(wanted.length / PAGE)));
     for (let offset = 0; ; ) {
       const offsets = Array.from({ length: atOnce }, (_, i) => offset + i * PAGE);
       const pages = await Promise.all(offsets.map((from) => this.queryPage(studyInstanceUid, from, signal)));
