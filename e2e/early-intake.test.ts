@@ -221,6 +221,56 @@ it('sends nothing of a study of which two patients arrive together, and tells no
   expect(await studies(uploadId)).toEqual([]);
 });
 
+it.each(['whole', 'to be repaired', 'of another day and nameless'])(
+  'sends nothing of a study after an image of another patient that came alone and was %s',
+  async (how) => {
+    const { objects, studyInstanceUid } = makeStudy(2, slice);
+    const other = {
+      whole: buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' }),
+      'to be repaired': buildDicom({
+        ...slice,
+        studyInstanceUid,
+        patientName: 'Secret^Name',
+        patientId: 'SECRET-ID',
+        patientBirthDate: '19700102',
+        meta: { sopInstanceUid: '1.2.3' },
+      }),
+      'of another day and nameless': buildDicom({
+        studyInstanceUid,
+        studyDate: '20260106',
+        patientBirthDate: '19700102',
+      }),
+    }[how] as Uint8Array;
+    const born = objects.map(({ sopInstanceUid }) => ({
+      sopInstanceUid,
+      bytes: buildDicom({ ...slice, studyInstanceUid, sopInstanceUid, patientBirthDate: '19800203' }),
+    }));
+    const uploadId = await addArriving([{ sopInstanceUid: newUid(), bytes: other }]);
+    await takeInEarly(deps(), uploadId);
+    await moveFiles(await addArriving(born), uploadId);
+    await takeInEarly(deps(), uploadId);
+    expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'stopped' });
+    expect(await fixture.instances((await theStudy(uploadId)).id)).toEqual([]);
+  },
+);
+
+it('goes on with a study of which the first image had to wait, and notes when it begins', async () => {
+  const { objects, studyInstanceUid, seriesInstanceUid } = makeStudy(1, slice);
+  const uids = { studyInstanceUid, seriesInstanceUid, sopInstanceUid: newUid() };
+  const bytes = buildDicom({ ...slice, ...uids, meta: { sopInstanceUid: '1.2.3' } });
+  const uploadId = await addArriving([{ sopInstanceUid: uids.sopInstanceUid, bytes }]);
+  const isBegun = async () =>
+    (await fixture.db('auditEvents').where({ objectId: uploadId, action: 'upload.early_delivery' })).length;
+  await takeInEarly(deps(), uploadId);
+  expect(await isBegun()).toBe(0);
+  await moveFiles(await addArriving(objects), uploadId);
+  await takeInEarly(deps(), uploadId);
+  const { id, earlyDelivery } = await theStudy(uploadId);
+  expect(earlyDelivery).toBe('going');
+  expect(await fixture.instances(id)).toMatchObject([{ sopInstanceUid: objects[0]?.sopInstanceUid }]);
+  expect(await isBegun()).toBe(1);
+});
+
 it('takes the study from whoever delivers it when another patient turns up', async () => {
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const uploadId = await addArriving(objects);

@@ -1,5 +1,6 @@
 import type { UploadProblem } from '../contract/uploads.js';
 import { FAULT_AFTER_EARLY_DELIVERY, PACS_BREAKS_DOWN, type WentOut } from '../domain/early-delivery.js';
+import type { PatientFacts } from '../studies/patients.js';
 import type { Queryable } from './database.js';
 import { insertInstances, type NewInstance } from './instances.js';
 import type { NewStudy, StudyRow } from './studies.js';
@@ -30,12 +31,28 @@ export async function listFilesTakenEarly(db: Queryable, uploadId: string): Prom
   return new Set(rows.map(({ uploadFileId }) => uploadFileId));
 }
 
-/** Adds what has arrived of a study that was begun early, and lets its delivery go on. */
+/** Writes down what was looked at of a study says of its patient. */
+export async function noteEarlyPatients(
+  trx: Queryable,
+  id: string,
+  patients: readonly PatientFacts[],
+): Promise<void> {
+  await trx('studies')
+    .where({ id })
+    .update({ earlyPatients: JSON.stringify(patients) });
+}
+
+/**
+ * Adds what has arrived of a study that was begun early, and lets its delivery go on.
+ *
+ * @param patients - what all that was looked at of it says of its patient
+ */
 export async function growEarlyStudy(
   trx: Queryable,
   study: StudyRow,
   more: Omit<NewStudy, 'target'>,
   instances: readonly NewInstance[],
+  patients: readonly PatientFacts[],
 ): Promise<void> {
   await insertInstances(
     trx,
@@ -55,6 +72,7 @@ export async function growEarlyStudy(
       modalities: [...new Set([...study.modalities, ...more.modalities])].sort(),
       seriesCount: trx('instances').where({ studyId: study.id }).countDistinct('seriesInstanceUid'),
       earlyDelivery: 'going',
+      earlyPatients: JSON.stringify(patients),
       updatedAt: new Date(),
     });
 }

@@ -1,5 +1,6 @@
 import type { InstanceCounts, StudyStatus, UploadProblem, Warning } from '../contract/uploads.js';
 import type { EarlyDelivery } from '../domain/early-delivery.js';
+import type { PatientFacts } from '../studies/patients.js';
 import type { Queryable } from './database.js';
 
 export interface StudyRow {
@@ -12,6 +13,10 @@ export interface StudyRow {
   resendOf: string | null;
   /** Begun before all of its upload was checked; null: it was not, or is complete by now. */
   earlyDelivery: EarlyDelivery | null;
+  /** What its images say of their patient that were looked at before all of its upload was checked, gone or not. */
+  earlyPatients: PatientFacts[];
+  /** Not worth another early run before then. */
+  earlyDueAt: Date | null;
   patientName: string | null;
   patientId: string | null;
   patientBirthDate: string | null;
@@ -42,6 +47,8 @@ export type NewStudy = Omit<
   | 'status'
   | 'resendOf'
   | 'earlyDelivery'
+  | 'earlyPatients'
+  | 'earlyDueAt'
   | 'waitingFor'
   | 'problem'
   | 'warnings'
@@ -54,10 +61,16 @@ export type NewStudy = Omit<
   | 'deliveredAt'
   | 'supersededAt'
 > &
-  Partial<Pick<StudyRow, 'warnings' | 'resendOf' | 'earlyDelivery'>>;
+  Partial<Pick<StudyRow, 'warnings' | 'resendOf' | 'earlyDelivery' | 'earlyPatients'>>;
 
 export async function insertStudy(db: Queryable, study: NewStudy): Promise<void> {
-  await db('studies').insert({ ...study, warnings: JSON.stringify(study.warnings ?? []), status: 'pending' });
+  const { warnings = [], earlyPatients = [] } = study;
+  await db('studies').insert({
+    ...study,
+    warnings: JSON.stringify(warnings),
+    earlyPatients: JSON.stringify(earlyPatients),
+    status: 'pending',
+  });
 }
 
 export async function findStudy(db: Queryable, id: string): Promise<StudyRow | undefined> {

@@ -3,6 +3,7 @@ import type { StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import type { StudyAttributes } from '@relaypacs/core/dicom/attributes.js';
 import { buildDicom } from '@relaypacs/core/dicom/testing/build.js';
+import type { PatientFacts } from '@relaypacs/core/studies/patients.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chooseEarly, type EarlyContext, type EarlyObject, toEarlyObject } from './early-choice.js';
 import { ReceivedFiles } from './testing/received-files.js';
@@ -59,6 +60,7 @@ const begun = (attributes: Partial<StudyRow> = {}) =>
     patientId: '4711',
     patientBirthDate: '1980-02-03',
     earlyDelivery: 'waiting',
+    earlyPatients: [],
     ...attributes,
   }) as StudyRow;
 
@@ -73,14 +75,43 @@ describe('what goes early', () => {
   });
 
   it.each<[string, Partial<UploadRow>]>([
-    ['patient', { patientName: 'Roe, Mary' }],
-    ['patient ID', { patientId: '4712' }],
-    ['date of birth', { patientBirthDate: '1980-02-04' }],
     ['study date', { studyDate: '2026-01-03' }],
     ['modality', { modality: 'MR' }],
     ['Study Instance UID', { studyInstanceUid: '1.2.9' }],
   ])('is nothing that has another %s than the sender entered', (_, entered) => {
     expect(choose([object()], { upload: { ...upload, ...entered } })).toEqual({ taken: [], stopped: [] });
+  });
+
+  it.each<[string, Partial<UploadRow>]>([
+    ['patient', { patientName: 'Roe, Mary' }],
+    ['patient ID', { patientId: '4712' }],
+    ['date of birth', { patientBirthDate: '1980-02-04' }],
+  ])('is nothing of a study of which one image, sound or not, has another %s than entered', (_, entered) => {
+    const silent = object({ studyInstanceUid: '1.2.1' });
+    for (const isSound of [true, false]) {
+      const context = { upload: { ...upload, ...entered } };
+      expect(choose([silent, object(jane, isSound)], context)).toEqual({ taken: [], stopped: ['1.2.1'] });
+    }
+  });
+
+  it('is nothing of a study whose images name another patient than one that was looked at before', () => {
+    const before = (earlyPatients: PatientFacts[]) => ({ studies: [begun({ earlyPatients })] });
+    const doe = { patientName: 'Doe' };
+    expect(choose([object()], before([doe])).taken).toHaveLength(1);
+    const other = { patientName: 'Doe^John', patientId: '4711' };
+    expect(choose([object()], before([doe, other])).stopped).toEqual(['1.2.1']);
+    const spellings = Array.from({ length: 20 }, (_, i) => ({ ...doe, patientId: ' '.repeat(i) }));
+    expect(choose([object()], before(spellings)).stopped).toEqual(['1.2.1']);
+  });
+
+  it('leaves behind what every image says of its patient, each once', () => {
+    const objects = [object(), object(jane, false), object({ ...jane, patientName: 'Doe' }, false)];
+    const context = { upload, studies: [], taken: new Set<string>(), instances: [], patients: [] };
+    const { patientName, patientId, patientBirthDate } = jane;
+    const facts = { patientName, patientId, patientBirthDate };
+    expect([...chooseEarly(objects, context).patients]).toEqual([
+      ['1.2.1', [facts, { ...facts, patientName: 'Doe' }]],
+    ]);
   });
 
   it('is nothing of a study in which another patient turns up, sound or not, in one look or later', () => {

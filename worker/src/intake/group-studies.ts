@@ -4,7 +4,7 @@ import type { EarlierInstance, NewInstance } from '@relaypacs/core/db/instances.
 import type { KnownPatient, NewStudy } from '@relaypacs/core/db/studies.js';
 import type { StudyAttributes } from '@relaypacs/core/dicom/attributes.js';
 import { formatPersonName } from '@relaypacs/core/dicom/person-name.js';
-import { mixedPatients } from '@relaypacs/core/studies/patients.js';
+import { mixedPatients, type PatientFacts } from '@relaypacs/core/studies/patients.js';
 import { toStoredPieces } from '../contents/source-pieces.js';
 import { type DeliverableObject, refuse, type Subject } from './examined.js';
 import {
@@ -133,7 +133,7 @@ function refuseConflicts(subjects: readonly Subject[], earlier: readonly Earlier
 /** Whether the PACS got this study for somebody else. Who that is, is nobody's business who did not send it. */
 export function isOfAnotherPatient(
   studyInstanceUid: string,
-  found: readonly StudyAttributes[],
+  found: readonly PatientFacts[],
   known: readonly KnownPatient[],
 ): boolean {
   const before = known

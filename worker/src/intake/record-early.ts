@@ -1,9 +1,11 @@
 import type { Config } from '@relaypacs/core/config.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import {
+  deleteEarlyStudies,
   growEarlyStudy,
   listTakenEarly,
   lockEarlyStudies,
+  noteEarlyPatients,
   stopEarlyStudy,
 } from '@relaypacs/core/db/early-studies.js';
 import { findEarlierInstances, insertInstances } from '@relaypacs/core/db/instances.js';
@@ -12,8 +14,9 @@ import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { isAsAnnounced, listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { findUser } from '@relaypacs/core/db/users.js';
-import { mayGoEarly } from '@relaypacs/core/domain/early-delivery.js';
+import { type EarlyDelivery, mayGoEarly } from '@relaypacs/core/domain/early-delivery.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
+import type { PatientFacts } from '@relaypacs/core/studies/patients.js';
 import { chooseEarly, type EarlyObject, toEarlyObject } from './early-choice.js';
 import type { CheckedFile } from './examined.js';
 import { fullestAttributes, toRows } from './group-studies.js';
@@ -41,7 +44,7 @@ export async function recordEarly(
   const since = new Date(Date.now() - config.uploads.duplicateWindowDays * DAY_MS);
   const sopUids = objects.flatMap(({ object }) => object.attributes.sopInstanceUid ?? []);
   const studyUids = objects.flatMap(({ object }) => object.attributes.studyInstanceUid ?? []);
-  const { taken, stopped } = chooseEarly(objects, {
+  const { taken, stopped, patients } = chooseEarly(objects, {
     upload,
     studies,
     taken: await listTakenEarly(trx, studies),
@@ -52,12 +55,20 @@ export async function recordEarly(
   for (const uid of stopped) {
     const study = begun.get(uid);
     if (study) await stopEarlyStudy(trx, study.id);
-    else await beginStudy(unit, upload, uid, [], config);
+    else await beginStudy(unit, upload, { uid, members: [], patients: [], earlyDelivery: 'stopped' }, config);
   }
-  for (const [uid, members] of taken) {
+  for (const [uid, known] of patients) {
+    const members = taken.get(uid) ?? [];
     const study = begun.get(uid);
-    if (study) await growStudy(unit, upload, study, members);
-    else await beginStudy(unit, upload, uid, members, config);
+    if (study && members.length === 0) await noteEarlyPatients(trx, study.id, known);
+    else if (study && (await listTakenEarly(trx, [study])).size > 0) {
+      await growStudy(unit, upload, study, members, known);
+    } else {
+      // Where it goes is decided by the first images that go.
+      if (study) await deleteEarlyStudies(trx, [study]);
+      const earlyDelivery = members.length > 0 ? 'going' : 'waiting';
+      await beginStudy(unit, upload, { uid, members, patients: known, earlyDelivery }, config);
+    }
   }
   if (taken.size + stopped.size > 0) announceUpload(unit, upload);
 }
@@ -84,20 +95,26 @@ const draftOf = (studyInstanceUid: string, members: readonly EarlyObject[]) => (
   warnings: [],
 });
 
-/** @param members - none: it is stopped before anything of it goes */
+/** A study of an upload that still arrives. */
+interface EarlyBeginning {
+  uid: string;
+  /** What goes of it; none: it was only looked at, or is stopped before anything of it goes. */
+  members: readonly EarlyObject[];
+  patients: readonly PatientFacts[];
+  earlyDelivery: EarlyDelivery;
+}
+
 async function beginStudy(
   unit: UnitOfWork,
   upload: UploadRow,
-  studyInstanceUid: string,
-  members: readonly EarlyObject[],
+  { uid, members, patients, earlyDelivery }: EarlyBeginning,
   { pacs }: EarlyConfig,
 ): Promise<void> {
   const { trx } = unit;
-  const { study, instances } = toRows(upload.id, draftOf(studyInstanceUid, members));
+  const { study, instances } = toRows(upload.id, draftOf(uid, members));
   const facility = (await findUser(trx, upload.userId))?.facility ?? null;
   const target = targetOfStudy(upload, study, facility, pacs);
-  const earlyDelivery = members.length > 0 ? ('going' as const) : ('stopped' as const);
-  await insertStudy(trx, { ...study, target, earlyDelivery });
+  await insertStudy(trx, { ...study, target, earlyDelivery, earlyPatients: [...patients] });
   if (members.length === 0) return;
   await insertInstances(trx, instances);
   unit.enqueue(deliveryJob({ id: study.id, attempts: 0, nextAttemptAt: null }, upload.serviceLevel));
@@ -115,8 +132,9 @@ async function growStudy(
   upload: UploadRow,
   study: StudyRow,
   members: readonly EarlyObject[],
+  patients: readonly PatientFacts[],
 ): Promise<void> {
   const more = toRows(upload.id, draftOf(study.studyInstanceUid, members));
-  await growEarlyStudy(unit.trx, study, more.study, more.instances);
+  await growEarlyStudy(unit.trx, study, more.study, more.instances, patients);
   unit.enqueue(deliveryJob(study, upload.serviceLevel));
 }
