@@ -136,25 +136,22 @@ export type KnownPatient = Pick<
   'studyInstanceUid' | 'patientName' | 'patientId' | 'patientBirthDate'
 >;
 
-/** Whose studies these are by what went to the PACS before. */
+/** Whose studies these are by what the PACS has, or said that it stored, whatever became of the rest of them. */
 export async function findKnownPatients(
   db: Queryable,
   studyInstanceUids: readonly string[],
   exceptUploadId: string,
 ): Promise<KnownPatient[]> {
-  const verifiedInstance = db('instances')
+  const inPacs = db('instances')
     .whereRaw('instances.study_id = studies.id')
-    .where({ status: 'verified' })
+    .whereIn('status', ['stored', 'warning', 'verified'])
+    .whereNull('supersededAt')
     .select(db.raw('1'));
   return db<StudyRow>('studies')
     .whereIn('studyInstanceUid', [...studyInstanceUids])
     .whereNot({ uploadId: exceptUploadId })
     .where({ resendOf: null, supersededAt: null })
-    .where((known) =>
-      known
-        .where({ status: 'delivered' })
-        .orWhere((early) => early.whereNotNull('earlyDelivery').whereExists(verifiedInstance)),
-    )
+    .where((known) => known.where({ status: 'delivered' }).orWhereExists(inPacs))
     .select('studyInstanceUid', 'patientName', 'patientId', 'patientBirthDate');
 }
 
