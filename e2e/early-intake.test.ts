@@ -239,6 +239,7 @@ it.each(['whole', 'to be repaired', 'of another day and nameless'])(
         studyInstanceUid,
         studyDate: '20260106',
         patientBirthDate: '19700102',
+        omit: [0x00100010, 0x00100020],
       }),
     }[how] as Uint8Array;
     const born = objects.map(({ sopInstanceUid }) => ({
@@ -371,24 +372,35 @@ it('takes that of two images under one identifier which went already', async () 
 });
 
 it('says how much went, and may have gone, when the files cannot be read any more', async () => {
-  const uploadId = await addArriving(makeStudy(4, slice).objects);
+  const uploadId = await addArriving(makeStudy(9, slice).objects);
   await takeInEarly(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
-  const [refused, broke] = await fixture.instances(id);
+  const [refused, tooLarge, broke, ignored, conflict, ...others] = await fixture.instances(id);
   const setFailed = (instanceId: string | undefined, code: string) =>
     fixture
       .db('instances')
       .where({ id: instanceId })
       .update({ status: 'failed', storedAt: null, problem: { code, title: '', detail: '' } });
   await setFailed(refused?.id, 'PACS_REFUSED');
+  await setFailed(tooLarge?.id, 'PACS_TOO_LARGE');
   await setFailed(broke?.id, 'PACS_BREAKS_DOWN');
+  await setFailed(ignored?.id, 'PACS_IGNORED');
+  await setFailed(conflict?.id, 'CONFLICT');
+  const neverSent = { status: 'pending', sends: 0, storedAt: null };
+  await fixture
+    .db('instances')
+    .whereIn(
+      'id',
+      others.slice(2).map((each) => each.id),
+    )
+    .update(neverSent);
   await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received', attempts: 20 });
   await takeInUpload(deps(), uploadId);
   const { status, problem } = await fixture.upload(uploadId);
   expect({ status, code: problem?.code }).toEqual({ status: 'failed', code: 'INTAKE_FAILED' });
   expect(problem?.detail).toMatch(
-    /2 images are in default already, and 1 more may be; the others were not sent\.$/,
+    /2 images are in default already, and 3 more may be; the others were not sent\.$/,
   );
 });
 
@@ -397,6 +409,7 @@ it('never makes a success of what should not have gone, however often the rest i
   await takeInEarly(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
+  await fixture.db('studies').where({ id }).update({ status: 'delivering', attempts: 1 });
   const [damaged, refused] = await fixture.instances(id);
   await fixture
     .db('uploadFiles')
@@ -411,10 +424,9 @@ it('never makes a success of what should not have gone, however often the rest i
   await takeInUpload(deps(), uploadId);
   const codes = async () => (await fixture.instances(id)).map((each) => [each.status, each.problem?.code]);
   const record = await openDelivery(await claimStudy(id));
-  // The PACS may take it now; the other one it has, and should not have.
+  // Nobody has asked for it to be tried again.
   const fault = ['failed', 'FAULT_AFTER_EARLY_DELIVERY'];
-  expect(await codes()).toEqual([fault, ['pending', undefined], ['verified', undefined]]);
-  await fixture.db('instances').where({ id: refused?.id }).update({ status: 'failed', problem });
+  expect(await codes()).toEqual([fault, ['failed', 'PACS_REFUSED'], ['verified', undefined]]);
   const unsettled = (await fixture.instances(id)).filter(({ status }) => status !== 'verified');
   expect(
     problemOfStudy(await fixture.upload(uploadId), await theStudy(uploadId), unsettled, 3),
@@ -463,4 +475,157 @@ it('does not let another upload bring another patient into a study that is begun
   await setStatus(other, 'received');
   await takeInUpload(deps(), other);
   expect((await listUploadFiles(fixture.db, other))[0]?.problem?.code).toBe('STUDY_OF_ANOTHER_PATIENT');
+});
+
+it.each([
+  ['pending', 'verified'],
+  ['delivering', 'stored'],
+  ['failed', 'warning'],
+])('nor into one that is %s and %s in part, its upload having been checked', async (status, instance) => {
+  const { objects, studyInstanceUid } = makeStudy(2, slice);
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [first] = await fixture.instances(id);
+  await fixture.db('instances').where({ id: first?.id }).update({ status: instance });
+  await fixture.db('instances').whereNot({ id: first?.id }).update({ status: 'failed', storedAt: null });
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  await fixture.db('studies').where({ id }).update({ status });
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  const mary = { patientName: 'Roe, Mary', patientId: '815' };
+  const other = await addArriving([{ sopInstanceUid: newUid(), bytes }], mary);
+  await takeInEarly(deps(), other);
+  expect(await theStudy(other)).toMatchObject({ earlyDelivery: 'stopped' });
+  await setStatus(other, 'received');
+  await takeInUpload(deps(), other);
+  expect((await listUploadFiles(fixture.db, other))[0]?.problem?.code).toBe('STUDY_OF_ANOTHER_PATIENT');
+});
+
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000);
+const secondsUntil = (date: Date | null) => ((date?.getTime() ?? 0) - Date.now()) / 1000;
+
+it('keeps a wait of the PACS when all has arrived', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const [first] = await fixture.instances(id);
+  await fixture.db('instances').where({ id: first?.id }).update({ sends: 1 });
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ nextAttemptAt: inSeconds(30) });
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(secondsUntil((await theStudy(uploadId)).nextAttemptAt)).toBeGreaterThan(20);
+  expect(await claimNextStudy(fixture.db, targets, newId(), 60)).toBeUndefined();
+});
+
+it('waits for what may still arrive when it takes a study from whoever delivers it', async () => {
+  const { objects, studyInstanceUid } = makeStudy(1, slice);
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  const stopWith = async (wait: Date | null, isHeld: boolean) => {
+    const uploadId = await addArriving(objects);
+    await takeInEarly(deps(), uploadId);
+    const { id } = await theStudy(uploadId);
+    const claim = isHeld ? await claimStudy(id) : undefined;
+    await fixture.db('studies').where({ id }).update({ nextAttemptAt: wait });
+    await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
+    await takeInEarly(deps(), uploadId);
+    await claim?.stopRenewing();
+    return theStudy(uploadId);
+  };
+  const stopped = await stopWith(null, true);
+  expect(stopped).toMatchObject({ earlyDelivery: 'stopped', claimedBy: null });
+  expect(secondsUntil(stopped.nextAttemptAt)).toBeGreaterThan(8);
+  expect(secondsUntil((await stopWith(inSeconds(30), true)).nextAttemptAt)).toBeGreaterThan(20);
+  expect((await stopWith(null, false)).nextAttemptAt).toBeNull();
+});
+
+it('keeps as delivered what went and was right, though its file is lost here since', async () => {
+  const uploadId = await addArriving(makeStudy(3, slice).objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [lost] = await fixture.instances(id);
+  await fixture.db('fileSegments').where({ fileId: lost?.uploadFileId }).delete();
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', problem: null });
+  expect((await fixture.instances(id)).map(({ status }) => status)).toEqual(Array(3).fill('verified'));
+  const file = (await listUploadFiles(fixture.db, uploadId)).find((each) => each.id === lost?.uploadFileId);
+  expect(file?.problem).toMatchObject({
+    code: 'STORED_BYTES_DAMAGED',
+    detail: expect.stringMatching(/had gone to the PACS before/),
+  });
+});
+
+it('keeps as delivered a study of which all files are lost since, beside another', async () => {
+  const [gone, other] = [makeStudy(1, slice), makeStudy(1, slice)];
+  const uploadId = await addArriving([...gone.objects, ...other.objects]);
+  await takeInEarly(deps(), uploadId);
+  for (const { id } of await studies(uploadId)) await markSent(id);
+  const study = (await studies(uploadId)).find((each) => each.studyInstanceUid === gone.studyInstanceUid);
+  const [lost] = await fixture.instances(study?.id ?? '');
+  await fixture.db('fileSegments').where({ fileId: lost?.uploadFileId }).delete();
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', problem: null });
+  expect(await fixture.study(study?.id ?? '')).toMatchObject({
+    status: 'pending',
+    earlyDelivery: null,
+    patientName: study?.patientName,
+  });
+});
+
+it('calls it a fault where the lost one named another patient than what is left', async () => {
+  const { objects, studyInstanceUid } = makeStudy(1, slice);
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [lost] = await fixture.instances(id);
+  const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
+  await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
+  await fixture.db('fileSegments').where({ fileId: lost?.uploadFileId }).delete();
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  const instances = await fixture.instances(id);
+  expect(instances.find((each) => each.id === lost?.id)).toMatchObject({
+    status: 'failed',
+    problem: { code: 'FAULT_AFTER_EARLY_DELIVERY' },
+  });
+});
+
+it('keeps as it was sent what the PACS has without the Patient ID that is added to the others', async () => {
+  const { objects, studyInstanceUid, seriesInstanceUid } = makeStudy(3, slice);
+  const nameless = objects.map(({ sopInstanceUid }, index) => {
+    const uids = { studyInstanceUid, seriesInstanceUid, sopInstanceUid };
+    const bytes = buildDicom({ ...slice, ...uids, instanceNumber: index + 1, omit: [0x00100020] });
+    return { sopInstanceUid, bytes };
+  });
+  const uploadId = await addArriving(nameless);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  await markSent(id);
+  const [, stored, refused] = await fixture.instances(id);
+  await fixture.db('instances').where({ id: stored?.id }).update({ status: 'stored' });
+  await fixture
+    .db('instances')
+    .where({ id: refused?.id })
+    .update({
+      status: 'failed',
+      storedAt: null,
+      problem: { code: 'PACS_PATIENT_ID_MISSING', title: '', detail: '' },
+    });
+  await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received', addsPatientId: true });
+  await takeInUpload(deps(), uploadId);
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'delivering', problem: null });
+  const after = await fixture.instances(id);
+  expect(after.map(({ status, pieces }) => [status, pieces !== null])).toEqual([
+    ['verified', false],
+    ['stored', false],
+    ['pending', true],
+  ]);
 });

@@ -1,5 +1,6 @@
 import type { UploadProblem } from '../contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY, PACS_BREAKS_DOWN, type WentOut } from '../domain/early-delivery.js';
+import { FAULT_AFTER_EARLY_DELIVERY, type WentOut } from '../domain/early-delivery.js';
+import { PACS_REFUSALS } from '../domain/pacs-refusals.js';
 import type { PatientFacts } from '../studies/patients.js';
 import type { Queryable } from './database.js';
 import { insertInstances, type NewInstance } from './instances.js';
@@ -97,9 +98,16 @@ export async function isTakenEarly(trx: Queryable, fileId: string): Promise<bool
  * the right to begin another request.
  */
 export async function stopEarlyStudy(trx: Queryable, id: string): Promise<void> {
-  await trx<StudyRow>('studies')
+  await trx('studies')
     .where({ id })
-    .update({ ...FREE, earlyDelivery: 'stopped', updatedAt: new Date() });
+    .update({
+      ...FREE,
+      earlyDelivery: 'stopped',
+      waitingFor: null,
+      problem: null,
+      nextAttemptAt: afterSettling(trx),
+      updatedAt: new Date(),
+    });
 }
 
 /**
@@ -118,7 +126,7 @@ export async function listWentOut(
       there
         .whereNot('instances.status', 'failed')
         .orWhereNotNull('instances.storedAt')
-        .orWhereRaw(`instances.problem->>'code' = ?`, [PACS_BREAKS_DOWN]),
+        .orWhereRaw(`NOT (coalesce(instances.problem->>'code', '') = ANY(?::text[]))`, [[...PACS_REFUSALS]]),
     )
     .select('instances.id', 'instances.studyId', 'instances.uploadFileId', 'studies.target')
     .select(db.raw('instances.stored_at IS NOT NULL AS is_there'));
@@ -159,24 +167,35 @@ export interface EarlyInstances {
   dropped: readonly string[];
 }
 
-/** After which a delivery that was under way is taken up again: what it last sent may still be arriving. */
-const SETTLE_SECONDS = 5;
+/**
+ * After which a delivery that was under way is taken up again: whoever had it learns that it is gone when the claim is
+ * renewed, every 5 s, and what was last sent may still be arriving then.
+ */
+const SETTLE_SECONDS = 10;
+
+/** When a study whose claim is taken away may be taken up again; a longer wait that it has is kept. */
+const afterSettling = (trx: Queryable) =>
+  trx.raw(
+    `greatest(next_attempt_at, CASE WHEN claimed_by IS NOT NULL AND claim_expires_at > now()
+       THEN now() + ? * interval '1 second' END)`,
+    [SETTLE_SECONDS],
+  );
 
 /**
  * Makes of a study that was begun early a study as any other: what was found, what is left to deliver, and what went
  * and should not have. Where something shall not go, whoever delivers it loses the claim and begins no more requests.
+ * One that has begun goes on: what the PACS refused is not given to it again before somebody asks for that.
  *
- * @param study - as the whole upload shows it
+ * @param study - as the whole upload shows it; undefined: nothing of it can be read any more
  * @param added - instances it did not have
  */
 export async function completeEarlyStudy(
   trx: Queryable,
   id: string,
-  study: Omit<NewStudy, 'target'>,
+  study: Omit<NewStudy, 'target'> | undefined,
   added: readonly NewInstance[],
   instances: EarlyInstances,
 ): Promise<void> {
-  const { id: _, uploadId, studyInstanceUid, resendOf, earlyDelivery, warnings = [], ...attributes } = study;
   await settleEarlyInstances(trx, id, instances);
   await insertInstances(
     trx,
@@ -186,20 +205,26 @@ export async function completeEarlyStudy(
   await trx('studies')
     .where({ id })
     .update({
-      ...attributes,
-      warnings: JSON.stringify(warnings),
-      status: 'pending',
-      earlyDelivery: null,
+      ...(study ? attributesOf(study) : {}),
+      ...WHOLE,
       waitingFor: null,
       problem: null,
-      nextAttemptAt: isCut
-        ? trx.raw(`CASE WHEN claim_expires_at > now() THEN now() + ? * interval '1 second' END`, [
-            SETTLE_SECONDS,
-          ])
-        : null,
       updatedAt: new Date(),
-      ...(isCut ? FREE : {}),
+      ...(isCut ? { ...FREE, nextAttemptAt: afterSettling(trx) } : {}),
     });
+}
+
+function attributesOf({
+  id,
+  uploadId,
+  studyInstanceUid,
+  resendOf,
+  earlyDelivery,
+  earlyPatients,
+  warnings = [],
+  ...attributes
+}: Omit<NewStudy, 'target'>) {
+  return { ...attributes, warnings: JSON.stringify(warnings) };
 }
 
 /** Ends a study that was begun early and shall not be delivered, with what is told of it. */
@@ -209,14 +234,17 @@ export async function failEarlyStudy(trx: Queryable, id: string, instances: Earl
     .where({ id })
     .update({
       ...FREE,
+      ...WHOLE,
       status: 'failed',
       problem: instances.problem,
-      earlyDelivery: null,
       waitingFor: null,
       nextAttemptAt: null,
       updatedAt: new Date(),
     });
 }
+
+/** All of its upload was checked. */
+const WHOLE = { earlyDelivery: null, earlyPatients: '[]', earlyDueAt: null };
 
 const FREE = { claimedBy: null, claimExpiresAt: null };
 

@@ -36,9 +36,6 @@ export function mayGoEarly(upload: EarlyUpload, { delivery, intake }: EarlyRules
 /** Code of an image, a study and an upload that should not have gone, and of which something went early. */
 export const FAULT_AFTER_EARLY_DELIVERY = 'FAULT_AFTER_EARLY_DELIVERY';
 
-/** Code of an image over which a PACS broke off again and again, with part of it in its hands. */
-export const PACS_BREAKS_DOWN = 'PACS_BREAKS_DOWN';
-
 /** An instance that went out to a PACS before all of its upload was checked. */
 export interface WentOut {
   id: string;

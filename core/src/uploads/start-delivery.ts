@@ -18,7 +18,7 @@ export async function startDelivery(
   more: Pick<StatusChange, 'problem' | 'detail' | 'set'> = {},
 ): Promise<UploadRow> {
   const studies = await listFirstDeliveries(unit.trx, [upload.id]);
-  const open = studies.filter(({ status }) => status === 'pending');
+  const open = studies.filter(({ status }) => status === 'pending' || status === 'delivering');
   for (const study of open) {
     unit.enqueue(deliveryJob({ ...study, nextAttemptAt: null }, upload.serviceLevel));
   }

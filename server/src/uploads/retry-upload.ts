@@ -78,6 +78,10 @@ async function checkAgain(
   actor: Actor,
   set: Partial<Pick<UploadRow, 'addsPatientId'>> = {},
 ): Promise<UploadRow> {
+  for (const study of await listFirstDeliveries(unit.trx, [id])) {
+    // What the PACS refused of it gets another chance, too.
+    if (study.earlyDelivery !== null) await updateStudy(unit.trx, study.id, { status: 'pending' });
+  }
   const again = await changeUploadStatus(unit, {
     uploadId: id,
     to: 'processing',

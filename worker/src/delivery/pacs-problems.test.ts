@@ -1,3 +1,4 @@
+import { PACS_REFUSALS } from '@relaypacs/core/domain/pacs-refusals.js';
 import { expect, it } from 'vitest';
 import * as problems from './pacs-problems.js';
 
@@ -32,6 +33,16 @@ it.each(PERMANENT)(
     expect(problem.remedy).toBeDefined();
   },
 );
+
+it('knows of which images the PACS has nothing, having refused them', () => {
+  const reasons = [undefined, 0x0122, 0xc122, 0xa777, 0xa778, 0xa771, 0x0124, 0xa900, 0xc000];
+  const refused = [...reasons.map(refusal), ...[413, 400].map(httpRefusal), problems.PATIENT_ID_NOT_ADDED];
+  expect(new Set(refused.map(({ code }) => code))).toEqual(PACS_REFUSALS);
+  const { NO_WORD, NOT_CONFIRMED, BREAKS_PACS, CONFLICT, ALTERED, NOT_HANDED_OUT, DAMAGED } = problems;
+  for (const { code } of [NO_WORD, NOT_CONFIRMED, BREAKS_PACS, CONFLICT, ALTERED, NOT_HANDED_OUT, DAMAGED]) {
+    expect(PACS_REFUSALS.has(code)).toBe(false);
+  }
+});
 
 it('does not call safe what was damaged here', () => {
   expect(problems.DAMAGED).toMatchObject({ remedy: 'new_upload' });

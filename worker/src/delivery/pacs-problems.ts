@@ -1,5 +1,4 @@
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
-import { PACS_BREAKS_DOWN } from '@relaypacs/core/domain/early-delivery.js';
 import type { UnavailableKind } from './pacs-unavailable.js';
 
 const KEPT = 'It is still kept safely here.';
@@ -125,7 +124,7 @@ export const NOT_CONFIRMED: UploadProblem = {
 
 /** The PACS breaks down each time it is given this one. */
 export const BREAKS_PACS: UploadProblem = {
-  code: PACS_BREAKS_DOWN,
+  code: 'PACS_BREAKS_DOWN',
   title: 'The PACS cannot process the image',
   detail: `The PACS broke off every time it was given this image, so sending it was stopped. ${KEPT} ${ASK_PACS}`,
   remedy: 'contact_pacs',

@@ -1,5 +1,5 @@
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
-import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import type { InstanceStatus, UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import {
   completeEarlyStudy,
   deleteEarlyStudies,
@@ -15,9 +15,16 @@ import {
   type WentOut,
   wentOutWords,
 } from '@relaypacs/core/domain/early-delivery.js';
-import { subjectsOf } from './examined.js';
-import { NONE_SENT, type toRows } from './group-studies.js';
-import { MIXED_PATIENTS } from './intake-problems.js';
+import { mixedPatients } from '@relaypacs/core/studies/patients.js';
+import { isLost, subjectsOf } from './examined.js';
+import { NONE_SENT, type StudyDraft, type toRows } from './group-studies.js';
+import {
+  CONFLICTING_COPY,
+  CONFLICTING_INSTANCE,
+  MIXED_PATIENTS,
+  STUDY_OF_ANOTHER_PATIENT,
+  TRANSFER_DAMAGED,
+} from './intake-problems.js';
 import type { IntakeResult } from './record-intake.js';
 
 /** What the check of a whole upload makes of a study of which something went early. */
@@ -63,28 +70,39 @@ function review(
   study: StudyRow,
   instances: readonly InstanceRow[],
   went: readonly WentOut[],
-  { studies, files }: IntakeResult,
+  result: IntakeResult,
   pacs: Pick<PacsTargets, 'all'>,
 ): EarlyReview {
-  const draft = studies.find(({ studyInstanceUid }) => studyInstanceUid === study.studyInstanceUid);
+  const draft = result.studies.find(({ studyInstanceUid }) => studyInstanceUid === study.studyInstanceUid);
   const found = new Map(
     draft?.members.map(({ object }) => [object.attributes.sopInstanceUid, object.sha256]),
   );
   const wentIds = new Set(went.map(({ id }) => id));
+  const problems = new Map(
+    subjectsOf(result.files).map(({ file, examined }) => [file.id, examined.problem] as const),
+  );
+  const isRefused = result.refused.has(study.studyInstanceUid) || isOfAnother(study, draft);
   const isFound = ({ sopInstanceUid, sha256 }: InstanceRow) =>
     found.get(sopInstanceUid)?.equals(sha256) ?? false;
-  const rest = instances.filter((instance) => !isFound(instance));
-  const faulty = rest.filter(({ id }) => wentIds.has(id));
+  const isWrong = ({ sopInstanceUid, uploadFileId }: InstanceRow) =>
+    FAULTS.has(problems.get(uploadFileId)?.code ?? '') || (isRefused && !found.has(sopInstanceUid));
+  // What the PACS has stays as it was sent, and of what is lost here since the delivery finds out what it has.
+  const staysAsSent = ({ id, status, sopInstanceUid }: InstanceRow) =>
+    AT_PACS.has(status) || (wentIds.has(id) && !found.has(sopInstanceUid));
+  const isKept = (instance: InstanceRow) =>
+    isFound(instance) || (!isWrong(instance) && staysAsSent(instance));
+  const rest = instances.filter((instance) => !isKept(instance));
+  const faulty = rest.filter((instance) => wentIds.has(instance.id) && isWrong(instance));
   const ids = new Set(faulty.map(({ id }) => id));
-  const fileIds = new Set(faulty.map(({ uploadFileId }) => uploadFileId));
-  const reasons = subjectsOf(files).flatMap(({ file, examined }) =>
-    fileIds.has(file.id) ? (examined.problem?.title ?? []) : [],
-  );
+  const reasons = faulty.map(({ uploadFileId }) => {
+    const problem = problems.get(uploadFileId);
+    return problem && FAULTS.has(problem.code) ? problem.title : MIXED_PATIENTS.title;
+  });
   return {
     study,
-    kept: instances.filter(isFound),
+    kept: instances.filter(isKept),
     faulty,
-    dropped: rest.filter(({ id }) => !wentIds.has(id)),
+    dropped: rest.filter(({ id }) => !ids.has(id)),
     problem:
       faulty.length === 0
         ? undefined
@@ -96,6 +114,23 @@ function review(
             [...new Set(reasons)],
           ),
   };
+}
+
+/** Reasons for which a file is not delivered that make a fault of its image when that went; else the image was right. */
+const FAULTS: ReadonlySet<string> = new Set([
+  TRANSFER_DAMAGED.code,
+  CONFLICTING_COPY.code,
+  CONFLICTING_INSTANCE.code,
+  MIXED_PATIENTS.code,
+  STUDY_OF_ANOTHER_PATIENT.code,
+]);
+
+const AT_PACS: ReadonlySet<InstanceStatus> = new Set(['stored', 'warning', 'verified']);
+
+/** Whether what was looked at early, and may be lost here since, names another patient than what is left. */
+function isOfAnother({ earlyPatients }: StudyRow, draft: StudyDraft | undefined): boolean {
+  const left = draft?.members.map(({ object }) => object.attributes) ?? [];
+  return mixedPatients([...earlyPatients, ...left]) !== undefined;
 }
 
 function faultProblem(went: string, reasons: readonly string[]): UploadProblem {
@@ -116,8 +151,12 @@ const SENT_ALREADY =
 const OTHERS_SENT =
   'The images of this study name different patients. This one was not sent, but others of the study had gone to the PACS before that was found. Tell the people who run the PACS to look at the study now.';
 
+const SENT_AND_LOST =
+  'What arrived of this file can no longer be read here. Its image had gone to the PACS before that and is confirmed there, so nothing has to be done about it.';
+
 /** Puts right what files and warnings say of not having been sent. */
 export function tellWhatWent(reviews: readonly EarlyReview[], result: IntakeResult): IntakeResult {
+  tellWhatIsLost(reviews, result);
   const faulty = reviews.flatMap((each) => each.faulty);
   if (faulty.length === 0) return result;
   const fileIds = new Set(faulty.map(({ uploadFileId }) => uploadFileId));
@@ -134,21 +173,35 @@ export function tellWhatWent(reviews: readonly EarlyReview[], result: IntakeResu
   return { ...result, warnings };
 }
 
+function tellWhatIsLost(reviews: readonly EarlyReview[], { files }: IntakeResult): void {
+  const kept = reviews.flatMap((each) => each.kept).filter(({ status }) => status === 'verified');
+  const fileIds = new Set(kept.map(({ uploadFileId }) => uploadFileId));
+  for (const checked of files) {
+    const { file, problem } = checked;
+    if (problem && isLost(checked) && fileIds.has(file.id))
+      checked.problem = { ...problem, detail: SENT_AND_LOST };
+  }
+}
+
 /** Writes down that a study of which something went early is refused. */
 export async function failReviewed({ trx }: UnitOfWork, early: EarlyReview): Promise<void> {
   await failEarlyStudy(trx, early.study.id, toIds(early));
 }
 
-/** Writes down a study of which something went early, as the whole upload shows it: what went stays as it is. */
+/**
+ * Writes down a study of which something went early, as the whole upload shows it: what went stays as it is.
+ *
+ * @param found - undefined: what went is right, and nothing of the study can be read any more
+ */
 export async function completeReviewed(
   { trx }: UnitOfWork,
   early: EarlyReview,
-  { study, instances }: ReturnType<typeof toRows>,
+  found: ReturnType<typeof toRows> | undefined,
 ): Promise<void> {
   // The PACS keeps what it got first under an identifier.
   const gone = new Set([...early.kept, ...early.faulty].map(({ sopInstanceUid }) => sopInstanceUid));
-  const added = instances.filter(({ sopInstanceUid }) => !gone.has(sopInstanceUid));
-  await completeEarlyStudy(trx, early.study.id, study, added, toIds(early));
+  const added = found?.instances.filter(({ sopInstanceUid }) => !gone.has(sopInstanceUid)) ?? [];
+  await completeEarlyStudy(trx, early.study.id, found?.study, added, toIds(early));
 }
 
 /** What an upload says of all that should not have gone; undefined where there is nothing. */

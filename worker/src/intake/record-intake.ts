@@ -57,6 +57,8 @@ export interface RecordConfig {
 export interface IntakeResult {
   files: readonly CheckedFile[];
   studies: readonly StudyDraft[];
+  /** Study Instance UIDs of what was refused as a whole, because of its patient. */
+  refused: ReadonlySet<string>;
   /** What was made of pictures and notes. */
   derived: readonly DerivedFile[];
   /** Doubts about the upload as a whole. */
@@ -92,7 +94,7 @@ export async function recordIntake(
   await recordUploadWarnings(trx, upload.id, [...superseded, ...tellable(warnings)]);
   await recordCompared(trx, upload.id);
   const unneeded = await deleteUnusedDerivedFiles(trx, upload.id);
-  if (studies.length === 0) {
+  if (studies.length === 0 && !early.some(({ kept }) => kept.length > 0)) {
     const problem = fault ?? rejection(files);
     // What was delivered before a correction, or went early, is not taken back.
     const to = fault || before.some(({ status }) => status === 'delivered') ? 'failed' : 'rejected';
@@ -150,7 +152,8 @@ async function recordStudies(
   const found = new Set(rows.map(({ study }) => study.studyInstanceUid));
   for (const study of before.filter(({ studyInstanceUid }) => !found.has(studyInstanceUid))) {
     const review = begun.get(study.studyInstanceUid);
-    if (review) await failReviewed(unit, review);
+    if (review?.kept.length) await completeReviewed(unit, review, undefined);
+    else if (review) await failReviewed(unit, review);
     else auditSuperseded(unit, await removeStudy(trx, study));
   }
   return before;

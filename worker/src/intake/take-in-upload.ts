@@ -131,6 +131,7 @@ async function judge(
   return {
     files: checked,
     studies,
+    refused,
     derived: wrapped.files,
     warnings: [...warnings, ...uploadDoubts(upload, checked, subjects, studies), ...wrapped.warnings],
   };
