@@ -87,7 +87,7 @@ async function addWaiting(
 async function claimMany(count: number, targets = anywhere): Promise<Array<string | undefined>> {
   const claimed: Array<string | undefined> = [];
   for (let i = 0; i < count; i += 1) {
-    claimed.push(await claimNextStudy(fixture.db, targets, newId(), 60));
+    claimed.push(await claimNextStudy(fixture.db, targets, newId(), 60, 'off'));
   }
   return claimed;
 }
@@ -139,7 +139,7 @@ describe('the next study', () => {
       { key: 'archive', concurrency: 3 },
       { key: DEFAULT_TARGET, concurrency: 1 },
     ];
-    const claims = Array.from({ length: 8 }, () => claimNextStudy(fixture.db, targets, newId(), 60));
+    const claims = Array.from({ length: 8 }, () => claimNextStudy(fixture.db, targets, newId(), 60, 'off'));
     const claimed = (await Promise.all(claims)).filter((id) => id !== undefined);
     expect(new Set(claimed).size).toBe(4);
     expect(claimed).toContain(here);

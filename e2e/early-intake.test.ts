@@ -7,18 +7,21 @@ import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { claimNextStudy, countDeliveries, isMoreUrgentWaiting } from '@relaypacs/core/db/delivery-queue.js';
 import { newId } from '@relaypacs/core/db/ids.js';
-import { listStudies, type StudyRow } from '@relaypacs/core/db/studies.js';
+import { markGoingOn, markWaitingForPacs } from '@relaypacs/core/db/pacs-circuits.js';
+import { listStudies, NO_INSTANCES, type StudyRow } from '@relaypacs/core/db/studies.js';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
 import { cancelUpload } from '../server/src/uploads/cancel-upload.js';
 import { correctUpload } from '../server/src/uploads/correct-upload.js';
 import { resendStudies } from '../server/src/uploads/resend-studies.js';
 import { retryUpload } from '../server/src/uploads/retry-upload.js';
+import { deliverStudy } from '../worker/src/delivery/deliver-study.js';
 import { openDelivery } from '../worker/src/delivery/delivery-record.js';
 import { problemOfStudy } from '../worker/src/delivery/study-outcome.js';
+import { leaveUnsettled } from '../worker/src/delivery/unsettled-study.js';
 import { takeInEarly } from '../worker/src/intake/early-intake.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
 import { IsolatedTasks } from '../worker/src/isolation/isolated-tasks.js';
@@ -133,12 +136,12 @@ it('gives an early STAT study its turn before all that is less urgent, while its
   const { id } = await theStudy(uploadId);
   const routine = { serviceLevel: 'routine', target: DEFAULT_TARGET } as const;
   const next = async () => {
-    const claimed = await claimNextStudy(fixture.db, targets, newId(), 60);
+    const claimed = await claimNextStudy(fixture.db, targets, newId(), 60, 'stat');
     await fixture.db('studies').update({ claimedBy: null });
     return claimed === id;
   };
-  expect(await isMoreUrgentWaiting(fixture.db, targets, routine)).toBe(true);
-  expect((await countDeliveries(fixture.db)).get(DEFAULT_TARGET)).toEqual({ waiting: 3, running: 0 });
+  expect(await isMoreUrgentWaiting(fixture.db, targets, routine, 'stat')).toBe(true);
+  expect((await countDeliveries(fixture.db, 'stat')).get(DEFAULT_TARGET)).toEqual({ waiting: 3, running: 0 });
   expect(await next()).toBe(true);
   for (const earlyDelivery of ['waiting', 'stopped']) {
     await fixture.db('studies').where({ id }).update({ earlyDelivery });
@@ -148,7 +151,7 @@ it('gives an early STAT study its turn before all that is less urgent, while its
   for (const status of ['received', 'processing', 'cancelled', 'expired'] as const) {
     await setStatus(uploadId, status);
     expect(await next()).toBe(false);
-    expect(await openDelivery(await claimStudy(id))).toBeUndefined();
+    expect(await openDelivery(await claimStudy(id), 'stat')).toBeUndefined();
   }
   await setStatus(uploadId, 'uploading');
   await fixture
@@ -277,7 +280,7 @@ it('takes the study from whoever delivers it when another patient turns up', asy
   const uploadId = await addArriving(objects);
   await takeInEarly(deps(), uploadId);
   const { id } = await theStudy(uploadId);
-  const record = await openDelivery(await claimStudy(id));
+  const record = await openDelivery(await claimStudy(id), 'stat');
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
   await takeInEarly(deps(), uploadId);
@@ -289,7 +292,7 @@ it('takes the study from whoever delivers it when another patient turns up', asy
 it('lets an upload be cancelled as long as nothing has gone, even when it is about to', async () => {
   const uploadId = await addArriving();
   await takeInEarly(deps(), uploadId);
-  const record = await openDelivery(await claimStudy((await theStudy(uploadId)).id));
+  const record = await openDelivery(await claimStudy((await theStudy(uploadId)).id), 'stat');
   expect(await cancelUpload(fixture.transact, config.pacs, uploadId, SYSTEM_ACTOR)).toBe(true);
   await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
   expect(await fixture.upload(uploadId)).toMatchObject({ status: 'cancelled' });
@@ -423,7 +426,7 @@ it('never makes a success of what should not have gone, however often the rest i
   await setStatus(uploadId, 'received');
   await takeInUpload(deps(), uploadId);
   const codes = async () => (await fixture.instances(id)).map((each) => [each.status, each.problem?.code]);
-  const record = await openDelivery(await claimStudy(id));
+  const record = await openDelivery(await claimStudy(id), 'stat');
   // Nobody has asked for it to be tried again.
   const fault = ['failed', 'FAULT_AFTER_EARLY_DELIVERY'];
   expect(await codes()).toEqual([fault, ['failed', 'PACS_REFUSED'], ['verified', undefined]]);
@@ -456,7 +459,7 @@ it('never makes a success of what should not have gone, however often the rest i
     status: 'delivering',
     problem: { code: fault[1] },
   });
-  await (await openDelivery(await claimStudy(id)))?.claim.release();
+  await (await openDelivery(await claimStudy(id), 'stat'))?.claim.release();
   expect(await codes()).toEqual([fault, ['pending', undefined], ['verified', undefined]]);
 });
 
@@ -519,7 +522,7 @@ it('keeps a wait of the PACS when all has arrived', async () => {
   await setStatus(uploadId, 'received');
   await takeInUpload(deps(), uploadId);
   expect(secondsUntil((await theStudy(uploadId)).nextAttemptAt)).toBeGreaterThan(20);
-  expect(await claimNextStudy(fixture.db, targets, newId(), 60)).toBeUndefined();
+  expect(await claimNextStudy(fixture.db, targets, newId(), 60, 'stat')).toBeUndefined();
 });
 
 it('waits for what may still arrive when it takes a study from whoever delivers it', async () => {
@@ -628,4 +631,244 @@ it('keeps as it was sent what the PACS has without the Patient ID that is added 
     ['stored', false],
     ['pending', true],
   ]);
+});
+
+it('goes no further early where early delivery was switched off, and delivers the whole upload', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const routine = { serviceLevel: 'routine', target: DEFAULT_TARGET } as const;
+  expect(await claimNextStudy(fixture.db, targets, newId(), 60, 'off')).toBeUndefined();
+  expect(await isMoreUrgentWaiting(fixture.db, targets, routine, 'off')).toBe(false);
+  expect(await countDeliveries(fixture.db, 'off')).toEqual(new Map());
+  expect(await openDelivery(await claimStudy(id), 'off')).toBeUndefined();
+  await markSent(id);
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps({ delivery: { eager: 'off' } }), uploadId);
+  const claimed = await claimNextStudy(fixture.db, targets, newId(), 60, 'off');
+  expect(claimed).toBe(id);
+});
+
+it('asks by the clock of the database whether something is on its way when the time of an upload is over', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const claim = await claimStudy((await theStudy(uploadId)).id);
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ expiresAt: new Date(0) });
+  vi.useFakeTimers({ toFake: ['Date'], now: inSeconds(600) });
+  try {
+    expect(await expireUploads({ ...deps(), config })).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(await fixture.upload(uploadId)).toMatchObject({ status: 'uploading' });
+  await claim.release();
+});
+
+it('leaves nothing to a worker that was away too long when the time of the upload was over', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const record = await openDelivery(await claimStudy(id), 'stat');
+  await markSent(id);
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ claimExpiresAt: new Date(0) });
+  await fixture
+    .db('uploads')
+    .where({ id: uploadId })
+    .update({ expiresAt: new Date(0) });
+  expect(await expireUploads({ ...deps(), config })).toBe(1);
+  await expect(record?.settle()).rejects.toThrow(ClaimLost);
+  const ended = { status: 'failed', earlyDelivery: 'stopped', claimedBy: null, claimExpiresAt: null };
+  expect(await theStudy(uploadId)).toMatchObject(ended);
+  const { problem } = await theStudy(uploadId);
+  await fixture.transact((unit) => leaveUnsettled(unit, id, { ...NO_INSTANCES, total: 2, verified: 2 }, 2));
+  expect(await theStudy(uploadId)).toMatchObject({ ...ended, problem });
+});
+
+it('lets nothing more go when the files cannot be read, and tries again what was refused on Retry', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const record = await openDelivery(await claimStudy(id), 'stat');
+  await markSent(id);
+  const [refused] = await fixture.instances(id);
+  const problem = { code: 'PACS_REFUSED', title: '', detail: '' };
+  await fixture
+    .db('instances')
+    .where({ id: refused?.id })
+    .update({ status: 'failed', storedAt: null, problem });
+  await fixture.db('uploads').where({ id: uploadId }).update({ status: 'received', attempts: 20 });
+  await takeInUpload(deps(), uploadId);
+  await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
+  expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'stopped', claimedBy: null });
+  expect(await retryUpload(fixture.transact, uploadId, SYSTEM_ACTOR)).toMatchObject({ status: 'processing' });
+  await takeInUpload(deps(), uploadId);
+  await record?.claim.stopRenewing();
+  const again = await openDelivery(await claimStudy(id), 'stat');
+  expect(again?.instances.map(({ status }) => status)).toEqual(['pending', 'verified']);
+  await again?.claim.release();
+});
+
+it('looks on where a study is taken back in the moment its turn comes', async () => {
+  const [first, second] = [await addArriving(), await addArriving()];
+  await takeInEarly(deps(), first);
+  await takeInEarly(deps(), second);
+  const cancelling = await fixture.db.transaction();
+  await cancelling('studies').where({ uploadId: first }).delete();
+  const turn = claimNextStudy(fixture.db, targets, newId(), 60, 'stat');
+  await blocked();
+  await cancelling.commit();
+  expect(await turn).toBe((await theStudy(second)).id);
+});
+
+/** Waits until a statement waits for a row. */
+async function blocked(): Promise<void> {
+  const waiting = () =>
+    fixture.db('pg_stat_activity').where({ waitEventType: 'Lock', waitEvent: 'transactionid' });
+  await expect.poll(async () => (await waiting()).length).toBeGreaterThan(0);
+}
+
+it('calls it no error when a study is gone before its delivery has begun', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const claim = await claimStudy((await theStudy(uploadId)).id);
+  await fixture.db('studies').where({ uploadId }).delete();
+  await deliverStudy(fixture.deps({ url: 'http://127.0.0.1:9' }), claim);
+  expect(claim.lost.aborted).toBe(true);
+});
+
+it('counts a delivery that is under way until it has ended, though all has arrived meanwhile', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const claim = await claimStudy((await theStudy(uploadId)).id);
+  await setStatus(uploadId, 'received');
+  const count = async () => (await countDeliveries(fixture.db, 'stat')).get(DEFAULT_TARGET);
+  expect(await count()).toEqual({ waiting: 0, running: 1 });
+  await claim.release();
+  expect(await count()).toBeUndefined();
+});
+
+it('says only of what is to go that it waits for the PACS', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const mark = () => fixture.transact((unit) => markWaitingForPacs(unit, { target: DEFAULT_TARGET }, null));
+  for (const earlyDelivery of ['waiting', 'stopped']) {
+    await fixture.db('studies').where({ id }).update({ earlyDelivery });
+    await mark();
+    expect((await theStudy(uploadId)).waitingFor).toBeNull();
+  }
+  await fixture.db('studies').where({ id }).update({ earlyDelivery: 'going' });
+  await mark();
+  expect((await theStudy(uploadId)).waitingFor).toBe('pacs');
+});
+
+it.each(['waiting', 'going on'])('says that studies are %s without a deadlock', async (what) => {
+  const uploadId = await addArriving([...makeStudy(1, slice).objects, ...makeStudy(1, slice).objects]);
+  await takeInEarly(deps(), uploadId);
+  if (what === 'going on') await fixture.db('studies').update({ waitingFor: 'pacs' });
+  const [first, second] = await studies(uploadId);
+  // Scans of the table and of the index find the one with the greater id first.
+  const setDue = (id: string | undefined, seconds: number) =>
+    fixture
+      .db('studies')
+      .where({ id })
+      .update({ nextAttemptAt: inSeconds(seconds) });
+  await setDue(second?.id, -7200);
+  await expect
+    .poll(async () => {
+      await setDue(first?.id, -3600);
+      return (await fixture.db('studies').orderByRaw('ctid').pluck('id')).at(-1);
+    })
+    .toBe(first?.id);
+  const other = await fixture.db.transaction();
+  const hold = (id: string | undefined) => other('studies').where({ id }).forUpdate().select('id');
+  await hold(first?.id);
+  const marking = fixture.transact((unit) =>
+    what === 'waiting'
+      ? markWaitingForPacs(unit, { target: DEFAULT_TARGET }, null)
+      : markGoingOn(unit, DEFAULT_TARGET),
+  );
+  await blocked();
+  const outcomes = await Promise.allSettled([hold(second?.id).then(() => other.commit()), marking]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+});
+
+it('goes on after a run only with what was added meanwhile; what is left undecided fails', async () => {
+  const ordinary = await fixture.addUpload(makeStudy(1), 'routine');
+  const record = await openDelivery(await claimStudy(ordinary.studyId), 'stat');
+  const [known] = await fixture.instances(ordinary.studyId);
+  await fixture.db('instances').insert({ ...known, id: newId(), sopInstanceUid: newUid() });
+  expect(await record?.settle()).toBe('goes_on');
+  const next = await openDelivery(await claimStudy(ordinary.studyId), 'stat');
+  expect(await next?.settle()).toBe('failed');
+  expect(await fixture.upload(ordinary.uploadId)).toMatchObject({ status: 'failed' });
+});
+
+it('takes up again after a while what has few new images, and at once what has many or is complete', async () => {
+  const { objects, studyInstanceUid, seriesInstanceUid } = makeStudy(1, slice);
+  const more = async (count: number) => {
+    const made = Array.from({ length: count }, () => {
+      const uids = { studyInstanceUid, seriesInstanceUid, sopInstanceUid: newUid() };
+      return { sopInstanceUid: uids.sopInstanceUid, bytes: buildDicom({ ...slice, ...uids }) };
+    });
+    await moveFiles(await addArriving(made), uploadId);
+    await takeInEarly(deps(), uploadId);
+  };
+  const isDue = async () => {
+    const claimed = await claimNextStudy(fixture.db, targets, newId(), 60, 'stat');
+    await fixture.db('studies').update({ claimedBy: null });
+    return claimed !== undefined;
+  };
+  const uploadId = await addArriving(objects);
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  expect(await isDue()).toBe(true);
+  const record = await openDelivery(await claimStudy(id), 'stat');
+  await markSent(id);
+  expect(await record?.settle()).toBe('sent_early');
+  await more(1);
+  expect(await isDue()).toBe(false);
+  expect(secondsUntil((await theStudy(uploadId)).earlyDueAt)).toBeGreaterThan(1);
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ earlyDueAt: inSeconds(-1) });
+  expect(await isDue()).toBe(true);
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ earlyDueAt: inSeconds(60) });
+  await more(18);
+  expect(await isDue()).toBe(false);
+  await more(1);
+  expect(await isDue()).toBe(true);
+  await fixture
+    .db('studies')
+    .where({ id })
+    .update({ earlyDueAt: inSeconds(60) });
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  expect(await isDue()).toBe(true);
+});
+
+it('asks the sender, where a doubt is to be asked about by now, unless something went already', async () => {
+  const hold = { intake: { ...config.intake, mismatch: 'hold' as const } };
+  const outcome = async (isSent: boolean) => {
+    const uploadId = await addArriving(makeStudy(1, slice).objects);
+    await takeInEarly(deps(), uploadId);
+    if (isSent) await markSent((await theStudy(uploadId)).id);
+    const doubtful = { status: 'received', studyDate: '2026-01-06' };
+    await fixture.db('uploads').where({ id: uploadId }).update(doubtful);
+    await takeInUpload(deps(hold), uploadId);
+    const { status, waitingFor } = await fixture.upload(uploadId);
+    return { status, waitingFor };
+  };
+  expect(await outcome(false)).toEqual({ status: 'processing', waitingFor: 'sender' });
+  expect(await outcome(true)).toEqual({ status: 'delivering', waitingFor: null });
 });

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { type Environment, Reader } from './config-reader.js';
 import { type PacsTargets, readTargets } from './config-targets.js';
+import type { Eagerness } from './domain/early-delivery.js';
 
 export type { PacsAuth, PacsConfig, PacsTls } from './config-pacs.js';
 export type { PacsTarget, PacsTargets } from './config-targets.js';
@@ -90,7 +91,7 @@ export interface Config {
   keys: { jwtPrivateKey: string | undefined; dedupeSecret: string | undefined };
   worker: { intakeConcurrency: number; deliveryConcurrency: number };
   /** Whether images of STAT uploads are delivered while the rest still arrives. */
-  delivery: { eager: 'off' | 'stat' };
+  delivery: { eager: Eagerness };
   metrics: {
     /** Port of the server's metrics alone; undefined: none. */
     port: number | undefined;

@@ -109,7 +109,10 @@ export class DeliveryFixture {
 
   depsFor(targets: readonly PacsTarget[], more: Partial<DeliveryDeps> = {}): DeliveryDeps {
     const { db, transact, files, logger, pacsAccesses } = this;
-    const config = { pacs: { all: targets, rules: [], choices: [] } };
+    const config = {
+      pacs: { all: targets, rules: [], choices: [] },
+      delivery: { eager: 'stat' as const },
+    };
     return {
       db,
       transact,

@@ -1,5 +1,6 @@
 import type { ServiceLevel } from '../contract/uploads.js';
 import { type CircuitState, slotsOf } from '../domain/circuit.js';
+import type { Eagerness } from '../domain/early-delivery.js';
 import { priorityOf } from '../domain/service-level.js';
 import type { Queryable } from './database.js';
 import { listCircuits } from './pacs-circuits.js';
@@ -13,21 +14,28 @@ export interface QueueTarget {
 }
 
 /** Studies that are to be delivered: all of their upload was checked, or they are begun before. */
-const MAY_GO = `(u.status = 'delivering' OR s.resend_of IS NOT NULL
-    OR (s.early_delivery = 'going' AND u.status = 'uploading' AND u.expires_at > now()))`;
+const mayGo = (eager: Eagerness) =>
+  eager === 'off'
+    ? WHOLE
+    : `(${WHOLE} OR (s.early_delivery = 'going' AND u.status = 'uploading' AND u.expires_at > now()))`;
+
+const WHOLE = `(u.status = 'delivering' OR s.resend_of IS NOT NULL)`;
 
 /** Studies that could be delivered now: due, in nobody's hands, and no other delivery of the same study there runs. */
-const WAITING = `
+const waiting = (eager: Eagerness) => `
   s.status IN ('pending', 'delivering')
   AND (s.claimed_by IS NULL OR s.claim_expires_at < now())
   AND (s.next_attempt_at IS NULL OR s.next_attempt_at <= now())
-  AND ${MAY_GO}
+  AND (s.early_delivery IS NULL OR s.early_due_at IS NULL OR s.early_due_at <= now())
+  AND ${mayGo(eager)}
   AND s.target = ANY(:open)
   AND NOT EXISTS (
     SELECT 1 FROM studies o
     WHERE o.study_instance_uid = s.study_instance_uid AND o.target = s.target AND o.id <> s.id
       AND o.claimed_by IS NOT NULL AND o.claim_expires_at > now()
   )`;
+
+const CLAIMED = 's.claimed_by IS NOT NULL AND s.claim_expires_at > now()';
 
 const PRIORITY = `CASE u.service_level ${(['stat', 'emergency', 'routine'] as const)
   .map((level) => `WHEN '${level}' THEN ${priorityOf(level)}`)
@@ -63,6 +71,7 @@ async function targetsWithRoom(
  * target's share.
  *
  * @param seconds - how long the claim holds from now, by the database's clock
+ * @param eager - whether this process delivers early
  * @returns its id; undefined when nothing can be delivered now
  */
 export async function claimNextStudy(
@@ -70,13 +79,36 @@ export async function claimNextStudy(
   targets: readonly QueueTarget[],
   holder: string,
   seconds: number,
+  eager: Eagerness,
 ): Promise<string | undefined> {
   return db.transaction(async (trx) => {
     await holdTransactionLock(trx, 'delivery order');
     const open = await targetsWithRoom(trx, targets);
     if (open.length === 0) return undefined;
-    const { rows } = (await trx.raw(
-      `SELECT s.id, u.user_id
+    for (;;) {
+      const next = await findNext(trx, open, eager);
+      if (!next) return undefined;
+      const claimed = await trx('studies')
+        .where({ id: next.id })
+        .update({ claimedBy: holder, claimExpiresAt: trx.raw(`now() + ? * interval '1 second'`, [seconds]) });
+      // Taken back meanwhile: it is gone, and the next one has its turn.
+      if (claimed === 0) continue;
+      await trx('deliveryTurns')
+        .insert({ userId: next.userId, lastAt: trx.raw('clock_timestamp()') })
+        .onConflict('userId')
+        .merge();
+      return next.id;
+    }
+  });
+}
+
+async function findNext(
+  trx: Queryable,
+  open: readonly string[],
+  eager: Eagerness,
+): Promise<{ id: string; userId: string } | undefined> {
+  const { rows } = (await trx.raw(
+    `SELECT s.id, u.user_id
        FROM studies s
        JOIN uploads u ON u.id = s.upload_id
        LEFT JOIN delivery_turns t ON t.user_id = u.user_id
@@ -86,39 +118,31 @@ export async function claimNextStudy(
          WHERE bs.claimed_by IS NOT NULL AND bs.claim_expires_at > now()
          GROUP BY bu.user_id
        ) busy ON busy.user_id = u.user_id
-       WHERE ${WAITING}
+       WHERE ${waiting(eager)}
        ORDER BY ${PRIORITY}, coalesce(busy.studies, 0), t.last_at NULLS FIRST, s.created_at, s.id
        LIMIT 1`,
-      { open },
-    )) as { rows: Array<{ id: string; userId: string }> };
-    const [next] = rows;
-    if (!next) return undefined;
-    await trx('studies')
-      .where({ id: next.id })
-      .update({ claimedBy: holder, claimExpiresAt: trx.raw(`now() + ? * interval '1 second'`, [seconds]) });
-    await trx('deliveryTurns')
-      .insert({ userId: next.userId, lastAt: trx.raw('clock_timestamp()') })
-      .onConflict('userId')
-      .merge();
-    return next.id;
-  });
+    { open: [...open] },
+  )) as { rows: Array<{ id: string; userId: string }> };
+  return rows[0];
 }
 
 /**
  * True while a more urgent study waits that could be delivered if one under way were put off.
  *
  * @param underWay - the one that would make room
+ * @param eager - whether this process delivers early
  */
 export async function isMoreUrgentWaiting(
   db: Queryable,
   targets: readonly QueueTarget[],
   underWay: { serviceLevel: ServiceLevel; target: string },
+  eager: Eagerness,
 ): Promise<boolean> {
   const priority = priorityOf(underWay.serviceLevel);
   if (priority === 1) return false;
   const { rows } = (await db.raw(
     `SELECT DISTINCT s.target FROM studies s JOIN uploads u ON u.id = s.upload_id
-     WHERE ${WAITING} AND ${PRIORITY} < :priority`,
+     WHERE ${waiting(eager)} AND ${PRIORITY} < :priority`,
     { open: targets.map(({ key }) => key), priority },
   )) as { rows: Array<{ target: string }> };
   if (rows.length === 0) return false;
@@ -126,19 +150,25 @@ export async function isMoreUrgentWaiting(
   return rows.some(({ target }) => open.includes(target));
 }
 
-/** Studies of each target that wait or are under way; a target without any has no entry. */
+/**
+ * Studies of each target that wait or are under way; a target without any has no entry.
+ *
+ * @param eager - whether early ones are delivered
+ */
 export async function countDeliveries(
   db: Queryable,
+  eager: Eagerness,
 ): Promise<Map<string, { waiting: number; running: number }>> {
   const rows: Array<{ target: string; waiting: number; running: number }> = await db('studies as s')
     .join('uploads as u', 'u.id', 's.uploadId')
     .whereIn('s.status', ['pending', 'delivering'])
-    .whereRaw(MAY_GO)
+    // One that was begun early is under way until its run ends, though its upload may be further on.
+    .whereRaw(`(${CLAIMED} OR ${mayGo(eager)})`)
     .groupBy('s.target')
     .select(
       's.target',
-      db.raw(`count(*) FILTER (WHERE s.claimed_by IS NULL OR s.claim_expires_at <= now()) AS waiting`),
-      db.raw(`count(*) FILTER (WHERE s.claimed_by IS NOT NULL AND s.claim_expires_at > now()) AS running`),
+      db.raw(`count(*) FILTER (WHERE (${CLAIMED}) IS NOT TRUE) AS waiting`),
+      db.raw(`count(*) FILTER (WHERE ${CLAIMED}) AS running`),
     );
   return new Map(rows.map(({ target, ...counts }) => [target, counts]));
 }

@@ -59,6 +59,7 @@ export async function growEarlyStudy(
     trx,
     instances.map((instance) => ({ ...instance, studyId: study.id })),
   );
+  const isMany = (await countPending(trx, study.id)) >= MANY_IMAGES;
   const { patientName, patientId, patientBirthDate, patientSex } = more;
   const { studyDate, studyDescription, accessionNumber } = more;
   // What one image lacks another may have.
@@ -74,6 +75,72 @@ export async function growEarlyStudy(
       seriesCount: trx('instances').where({ studyId: study.id }).countDistinct('seriesInstanceUid'),
       earlyDelivery: 'going',
       earlyPatients: JSON.stringify(patients),
+      ...(isMany ? { earlyDueAt: null } : {}),
+      updatedAt: new Date(),
+    });
+}
+
+/** Each run asks the PACS before and after what it has of the study: for so many images at once, */
+const MANY_IMAGES = 20;
+/** or for fewer that long after the run before. */
+const RUN_EVERY_SECONDS = 5;
+
+async function countPending(db: Queryable, studyId: string): Promise<number> {
+  const [row]: Array<{ pending: number }> = await db('instances')
+    .where({ studyId, status: 'pending' })
+    .select(db.raw('count(*) AS pending'));
+  return row?.pending ?? 0;
+}
+
+/**
+ * Notes that a run at a study that was begun early has dealt with all it knew of.
+ *
+ * @param left - instances that were added meanwhile
+ */
+export async function endEarlyRun(
+  trx: Queryable,
+  { id, attempts, earlyDelivery }: StudyRow,
+  left: number,
+): Promise<void> {
+  const isOver = earlyDelivery === 'going' && left === 0;
+  await trx('studies')
+    .where({ id })
+    .update({
+      earlyDelivery: isOver ? 'waiting' : earlyDelivery,
+      earlyDueAt:
+        left >= MANY_IMAGES ? null : trx.raw(`now() + ? * interval '1 second'`, [RUN_EVERY_SECONDS]),
+      // Runs that ended well count nothing against the next one.
+      attempts: Math.min(attempts, 1),
+      waitingFor: null,
+      problem: null,
+      updatedAt: new Date(),
+    });
+}
+
+/** Whether somebody delivers one of these studies now. */
+export async function isAnyUnderWay(
+  db: Queryable,
+  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
+): Promise<boolean> {
+  const claimed = await db('studies')
+    .whereIn('id', idsOf(studies))
+    .whereNotNull('claimedBy')
+    .where('claimExpiresAt', '>', db.fn.now())
+    .first('id');
+  return claimed !== undefined;
+}
+
+/** Ends a study of an upload whose time is over, with what is told of it; the row says what the PACS has of it. */
+export async function expireEarlyStudy(trx: Queryable, id: string, problem: UploadProblem): Promise<void> {
+  await trx('studies')
+    .where({ id })
+    .update({
+      ...FREE,
+      status: 'failed',
+      earlyDelivery: 'stopped',
+      waitingFor: null,
+      problem,
+      nextAttemptAt: null,
       updatedAt: new Date(),
     });
 }

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { UploadProblem } from '../contract/uploads.js';
 import type { CircuitState } from '../domain/circuit.js';
 import type { Queryable } from './database.js';
@@ -88,10 +89,28 @@ export async function updateCircuit(
     });
 }
 
+/** Held in the order of their ids, as everybody does who holds several. */
 const idle = (trx: Queryable) =>
   trx<StudyRow>('studies')
     .whereIn('status', ['pending', 'delivering'])
-    .where((free) => free.whereNull('claimedBy').orWhere('claimExpiresAt', '<', trx.fn.now()));
+    // Of one that waits for images, or for the check of all of its upload, nothing is to go now.
+    .where((sendable) => sendable.whereNull('earlyDelivery').orWhere({ earlyDelivery: 'going' }))
+    .where((free) => free.whereNull('claimedBy').orWhere('claimExpiresAt', '<', trx.fn.now()))
+    .orderBy('id')
+    .forUpdate()
+    .select('id');
+
+async function mark(
+  { trx }: UnitOfWork,
+  which: Knex.QueryBuilder,
+  change: Pick<StudyRow, 'waitingFor' | 'problem'>,
+): Promise<Array<{ uploadId: string }>> {
+  return trx('studies')
+    .with('held', which)
+    .whereRaw('id IN (SELECT held.id FROM held)')
+    .update({ ...change, updatedAt: new Date() })
+    .returning('uploadId');
+}
 
 /**
  * Says of every study that is to go to a PACS which takes nothing now that it waits, and tells whom it belongs to.
@@ -110,20 +129,15 @@ export async function markWaitingForPacs(
   );
   if ('target' in which) query.where({ target: which.target });
   else query.whereNotIn('target', [...which.notIn]);
-  const rows = await query
-    .update({ waitingFor: 'pacs', problem, updatedAt: new Date() })
-    .returning('uploadId');
-  await announce(unit, rows);
+  await announce(unit, await mark(unit, query, { waitingFor: 'pacs', problem }));
 }
 
 /** Takes that back for studies whose PACS takes them again; one that is put off for a reason of its own still waits. */
 export async function markGoingOn(unit: UnitOfWork, target: string): Promise<void> {
-  const rows = await idle(unit.trx)
+  const query = idle(unit.trx)
     .where({ target, waitingFor: 'pacs' })
-    .where((due) => due.whereNull('nextAttemptAt').orWhere('nextAttemptAt', '<=', unit.trx.fn.now()))
-    .update({ waitingFor: null, problem: null, updatedAt: new Date() })
-    .returning('uploadId');
-  await announce(unit, rows);
+    .where((due) => due.whereNull('nextAttemptAt').orWhere('nextAttemptAt', '<=', unit.trx.fn.now()));
+  await announce(unit, await mark(unit, query, { waitingFor: null, problem: null }));
 }
 
 async function announce(unit: UnitOfWork, studies: ReadonlyArray<{ uploadId: string }>): Promise<void> {

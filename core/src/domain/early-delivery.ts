@@ -7,9 +7,12 @@ import { takesFiles } from './upload-status.js';
  */
 export type EarlyDelivery = 'going' | 'waiting' | 'stopped';
 
+/** Of which uploads images may go early; of none. */
+export type Eagerness = 'off' | 'stat';
+
 /** What the operator has configured about it. */
 export interface EarlyRules {
-  delivery: { eager: 'off' | 'stat' };
+  delivery: { eager: Eagerness };
   intake: { incomplete: 'warn' | 'hold'; mismatch: 'warn' | 'hold' };
 }
 

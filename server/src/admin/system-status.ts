@@ -20,7 +20,7 @@ export async function readSystemStatus({
       db,
       all.map(({ key }) => key),
     ),
-    countDeliveries(db),
+    countDeliveries(db, config.delivery.eager),
     listFailedUploads(db, LISTED),
     outbox.depths().catch((error: unknown) => {
       logger.warn('The queue cannot be asked for its depth', { error });

@@ -1,3 +1,4 @@
+import type { Config } from '@relaypacs/core/config.js';
 import { findTarget, type PacsTarget, type PacsTargets } from '@relaypacs/core/config-targets.js';
 import { countDeliveries } from '@relaypacs/core/db/delivery-queue.js';
 import {
@@ -30,7 +31,7 @@ const FAILURES_TO_OPEN = 2;
 const CLOSED = { state: 'closed', kind: null, reason: null, failures: 0, openedAt: null } as const;
 
 export interface CircuitDeps extends Pick<Platform, 'db' | 'transact' | 'logger'> {
-  config: { pacs: Pick<PacsTargets, 'all'> };
+  config: { pacs: Pick<PacsTargets, 'all'> } & Pick<Config, 'delivery'>;
   pacsAccesses: PacsAccesses;
   metrics: DeliveryMetrics;
 }
@@ -154,13 +155,14 @@ export class Circuits {
   }
 
   private async answered(key: string, latencyMs: number): Promise<void> {
-    const { transact, logger } = this.deps;
+    const { transact, logger, config } = this.deps;
     const isBack = await transact(async (unit) => {
       const circuit = await lockCircuit(unit.trx, key);
       if (!circuit) return false;
       const wasOpen = circuit.state === 'open';
       // Nothing is there to try it with, and it goes on answering.
-      const isIdle = circuit.state === 'half_open' && !(await countDeliveries(unit.trx)).has(key);
+      const isIdle =
+        circuit.state === 'half_open' && !(await countDeliveries(unit.trx, config.delivery.eager)).has(key);
       await updateCircuit(unit.trx, key, {
         ...(wasOpen ? { state: 'half_open' as const } : {}),
         ...(isIdle ? CLOSED : {}),

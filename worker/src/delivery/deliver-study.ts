@@ -33,7 +33,7 @@ const INDEX_PATIENCE_MS = 120_000;
 const FIRST_PUT_OFF = 1 / 12;
 
 export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
-  config: Pick<Config, 'pacs'>;
+  config: Pick<Config, 'pacs' | 'delivery'>;
   /** One for the process: access tokens outlive a delivery. */
   pacsAccesses: PacsAccesses;
   circuits: Circuits;
@@ -61,7 +61,11 @@ export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files'
  */
 export async function deliverStudy(deps: DeliveryDeps, claim: RowClaim): Promise<void> {
   await withLogContext({ studyId: claim.id }, async () => {
-    const record = await openDelivery(claim);
+    const record = await openDelivery(claim, deps.config.delivery.eager).catch((error: unknown) => {
+      // Taken back in the moment its turn came.
+      if (!(error instanceof ClaimLost)) throw error;
+      return undefined;
+    });
     if (!record) {
       deps.logger.info('Nothing to deliver now');
       return;

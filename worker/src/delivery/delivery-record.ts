@@ -32,6 +32,7 @@ import {
   type UploadRow,
 } from '@relaypacs/core/db/uploads.js';
 import { backoffSeconds } from '@relaypacs/core/domain/backoff.js';
+import type { Eagerness } from '@relaypacs/core/domain/early-delivery.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import type { RowClaim } from '../row-claim.js';
 import { mayRun, problemOfStudy, recordResendEnded } from './study-outcome.js';
@@ -176,7 +177,7 @@ export class DeliveryRecord {
       const upload = await holdUpload(unit);
       if (!upload) throw new Error('The upload is gone');
       const counts = (await countInstances(unit.trx, [id])).get(id) ?? NO_INSTANCES;
-      const unsettled = await leaveUnsettled(unit, id, counts);
+      const unsettled = await leaveUnsettled(unit, id, counts, this.instances.length);
       if (unsettled) {
         if (unsettled === 'goes_on') await release(unit, this.study, upload, this.claim.holder, 0);
         else await releaseClaim(unit.trx, 'studies', id, this.claim.holder);
@@ -211,24 +212,30 @@ export class DeliveryRecord {
 /**
  * Notes that the delivery of a claimed study is under way.
  *
+ * @param eager - whether this process delivers early
  * @returns undefined when there is nothing to do now, the claim being given back: it is settled
+ * @throws ClaimLost when the study was taken back or is in other hands by now
  */
-export async function openDelivery(claim: RowClaim): Promise<DeliveryRecord | undefined> {
+export async function openDelivery(claim: RowClaim, eager: Eagerness): Promise<DeliveryRecord | undefined> {
   let record: DeliveryRecord | undefined;
   try {
-    record = await claim.write((unit) => openUnderClaim(unit, claim));
+    record = await claim.write((unit) => openUnderClaim(unit, claim, eager));
     return record;
   } finally {
     if (!record) await claim.stopRenewing();
   }
 }
 
-async function openUnderClaim(unit: UnitOfWork, claim: RowClaim): Promise<DeliveryRecord | undefined> {
+async function openUnderClaim(
+  unit: UnitOfWork,
+  claim: RowClaim,
+  eager: Eagerness,
+): Promise<DeliveryRecord | undefined> {
   const { trx } = unit;
   const before = await findStudy(trx, claim.id);
   const upload = before && (await findUpload(trx, before.uploadId));
   const open = before?.status === 'pending' || before?.status === 'delivering';
-  if (!before || !open || !upload || !mayRun(before, upload)) {
+  if (!before || !open || !upload || !mayRun(before, upload, eager)) {
     await releaseClaim(trx, 'studies', claim.id, claim.holder);
     return undefined;
   }

@@ -49,7 +49,13 @@ export class DeliveryDispatcher {
     try {
       while (this.running.size < this.slots && !deps.stopping.aborted) {
         const holder = newId();
-        const id = await claimNextStudy(deps.db, deps.config.pacs.all, holder, HOLD_SECONDS);
+        const id = await claimNextStudy(
+          deps.db,
+          deps.config.pacs.all,
+          holder,
+          HOLD_SECONDS,
+          deps.config.delivery.eager,
+        );
         if (id === undefined) break;
         this.start(RowClaim.adopt(deps.db, deps.transact, 'studies', id, holder));
       }
@@ -89,7 +95,7 @@ export class DeliveryDispatcher {
   /** True when a delivery is to be put off now, because a more urgent study finds no free slot. */
   private async makesRoom(underWay: UnderWay): Promise<boolean> {
     const { db, config } = this.deps;
-    const isWaiting = () => isMoreUrgentWaiting(db, config.pacs.all, underWay);
+    const isWaiting = () => isMoreUrgentWaiting(db, config.pacs.all, underWay, config.delivery.eager);
     if (this.isMakingRoom || !(await isWaiting())) return false;
     if (this.running.size < this.slots || this.filling) {
       // It may find a free slot: then it is claimed, and waits no more.

@@ -3,17 +3,19 @@ import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { isFirstDelivery, type StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
+import { type Eagerness, FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
 import { isOfAnnouncedPatient } from '../intake/announced-patient.js';
 import { type FailedInstance, resendProblem, studyProblem } from './study-problems.js';
 
 /**
  * Whether a study may go to its PACS now: what is sent again may, whatever has become of its upload, and what is
  * delivered early while that still arrives.
+ *
+ * @param eager - whether this process delivers early
  */
-export function mayRun(study: StudyRow, upload: UploadRow): boolean {
+export function mayRun(study: StudyRow, upload: UploadRow, eager: Eagerness): boolean {
   if (!isFirstDelivery(study) || upload.status === 'delivering') return true;
-  return study.earlyDelivery === 'going' && upload.status === 'uploading';
+  return eager !== 'off' && study.earlyDelivery === 'going' && upload.status === 'uploading';
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { InstanceCounts } from '@relaypacs/core/contract/uploads.js';
-import { findStudy, updateStudy } from '@relaypacs/core/db/studies.js';
+import { endEarlyRun } from '@relaypacs/core/db/early-studies.js';
+import { findStudy } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 
 /** How a run ends that dealt with all it knew of: `goes_on`, there is more by now; `sent_early`, more may arrive. */
@@ -10,18 +11,20 @@ export type Unsettled = 'goes_on' | 'sent_early';
  * early has not come to its end before all of its upload was checked.
  *
  * @param counts - of the instances it has now
+ * @param known - instances the run knew of
  */
 export async function leaveUnsettled(
   { trx }: UnitOfWork,
   id: string,
   { total, verified, failed }: InstanceCounts,
+  known: number,
 ): Promise<Unsettled | undefined> {
-  if (verified + failed < total) return 'goes_on';
   const study = await findStudy(trx, id);
-  if (!study?.earlyDelivery) return undefined;
-  const earlyDelivery = study.earlyDelivery === 'going' ? 'waiting' : study.earlyDelivery;
-  // Runs that ended well count nothing against the next one.
-  const attempts = Math.min(study.attempts, 1);
-  await updateStudy(trx, id, { earlyDelivery, attempts, waitingFor: null, problem: null });
-  return 'sent_early';
+  const undecided = total - verified - failed;
+  const hasMore = undecided > 0 && total > known;
+  if (!study?.earlyDelivery) return hasMore ? 'goes_on' : undefined;
+  // Its upload ended meanwhile, and with it the study.
+  if (study.status === 'failed') return 'sent_early';
+  await endEarlyRun(trx, study, hasMore ? undecided : 0);
+  return hasMore ? 'goes_on' : 'sent_early';
 }

@@ -3,7 +3,12 @@ import type { Config } from '@relaypacs/core/config.js';
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
-import { listFilesTakenEarly, listWentOut, lockEarlyStudies } from '@relaypacs/core/db/early-studies.js';
+import {
+  listFilesTakenEarly,
+  listWentOut,
+  lockEarlyStudies,
+  stopEarlyStudy,
+} from '@relaypacs/core/db/early-studies.js';
 import { findEarlierInstances } from '@relaypacs/core/db/instances.js';
 import { findKnownPatients } from '@relaypacs/core/db/studies.js';
 import { INTAKE_FAILED } from '@relaypacs/core/db/unexamined-files.js';
@@ -139,7 +144,9 @@ async function judge(
 
 /** After too many tries somebody has to look; what went early is there. */
 async function giveUp(unit: UnitOfWork, uploadId: string, pacs: PacsTargets): Promise<void> {
-  const went = await listWentOut(unit.trx, await lockEarlyStudies(unit.trx, uploadId));
+  const early = await lockEarlyStudies(unit.trx, uploadId);
+  for (const { id } of early) await stopEarlyStudy(unit.trx, id);
+  const went = await listWentOut(unit.trx, early);
   const words = wentOutWords(went, (key) => targetName(pacs, key));
   const detail =
     went.length > 0 ? `${UNREADABLE.detail} ${words}; the others were not sent.` : UNREADABLE.detail;

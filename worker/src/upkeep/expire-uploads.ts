@@ -1,8 +1,14 @@
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
 import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
-import { deleteEarlyStudies, listWentOut, lockEarlyStudies } from '@relaypacs/core/db/early-studies.js';
-import { type StudyRow, updateStudy } from '@relaypacs/core/db/studies.js';
+import {
+  deleteEarlyStudies,
+  expireEarlyStudy,
+  isAnyUnderWay,
+  listWentOut,
+  lockEarlyStudies,
+} from '@relaypacs/core/db/early-studies.js';
+import type { StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { sumUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { changeUploadStatus, listOverdueUploads, lockUpload } from '@relaypacs/core/db/uploads.js';
@@ -90,7 +96,7 @@ async function endEarlyStudies(
   uploadId: string,
 ): Promise<{ images: number; problem: UploadProblem | undefined } | undefined> {
   const studies = await lockEarlyStudies(trx, uploadId);
-  if (studies.some(isClaimed)) return undefined;
+  if (await isAnyUnderWay(trx, studies)) return undefined;
   const went = await listWentOut(trx, studies);
   const isBegun = ({ id }: StudyRow) => went.some(({ studyId }) => studyId === id);
   await deleteEarlyStudies(
@@ -100,10 +106,7 @@ async function endEarlyStudies(
   if (went.length === 0) return { images: 0, problem: undefined };
   const problem = expiredInPart(wentOutWords(went, (key) => targetName(pacs, key)));
   for (const { id } of studies.filter(isBegun)) {
-    await updateStudy(trx, id, { status: 'failed', earlyDelivery: 'stopped', waitingFor: null, problem });
+    await expireEarlyStudy(trx, id, problem);
   }
   return { images: went.length, problem };
 }
-
-const isClaimed = ({ claimedBy, claimExpiresAt }: StudyRow) =>
-  claimedBy !== null && claimExpiresAt !== null && claimExpiresAt.getTime() > Date.now();
