@@ -110,6 +110,60 @@ describe('the database', () => {
   });
 });
 
+describe('early delivery', () => {
+  it('leaves behind what the PACS has of uploads that ended, when it is taken out', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'relaypacs-migrations-'));
+    const fresh = await startEmbeddedPostgres({ dataDir: folder });
+    const knex = knexFactory(knexConfig(fresh.url));
+    try {
+      const names = await migrate(fresh.url);
+      const ofUser = { id: newId(), username: 'jane', email: 'jane@example.org', password_hash: '-' };
+      await knex('users').insert({ ...ofUser, role: 'Clinician', status: 'active' });
+      for (const status of ['uploading', 'processing', 'expired', 'failed']) {
+        const id = newId();
+        await knex('uploads').insert({
+          id,
+          user_id: ofUser.id,
+          status,
+          service_level: 'stat',
+          patient_name: 'Doe^Jane',
+          study_date: '2026-01-02',
+          modality: 'CT',
+          file_count: 1,
+          total_bytes: 1,
+          dedupe_key: Buffer.alloc(32),
+          expires_at: new Date(),
+        });
+        const study = {
+          id: newId(),
+          upload_id: id,
+          study_instance_uid: '1.2.3',
+          target: 'default',
+          status: 'failed',
+        };
+        await knex('studies').insert({
+          ...study,
+          early_delivery: 'stopped',
+          modalities: [],
+          series_count: 1,
+        });
+      }
+      for (const name of [...names].reverse()) {
+        await knex.migrate.down({ name });
+        if (name.endsWith('_early_delivery.ts')) break;
+      }
+      const left = await knex('studies')
+        .join('uploads', 'uploads.id', 'studies.upload_id')
+        .pluck('uploads.status');
+      expect(left.sort()).toEqual(['expired', 'failed']);
+    } finally {
+      await knex.destroy();
+      await fresh.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('files from before their segments were recorded', () => {
   it('are read byte for byte; only those whose bytes are still there, and only what had arrived', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'relaypacs-migrations-'));

@@ -14,8 +14,10 @@ export async function up(knex: Knex): Promise<void> {
 }
 
 export async function down(knex: Knex): Promise<void> {
-  // What was delivered of them is found in the PACS when all of the upload is taken in.
-  await knex('studies').whereNotNull('early_delivery').delete();
+  // What was delivered of them is found in the PACS when all of the upload is taken in. Of an upload that ended they are
+  // all there is to tell what the PACS has.
+  const open = knex('uploads').whereNotIn('status', ENDED).select('id');
+  await knex('studies').whereNotNull('early_delivery').whereIn('upload_id', open).delete();
   await knex.schema.alterTable('upload_files', (table) => {
     table.dropColumn('seen_early');
   });
@@ -23,3 +25,5 @@ export async function down(knex: Knex): Promise<void> {
     table.dropColumn('early_delivery');
   });
 }
+
+const ENDED = ['delivered', 'failed', 'rejected', 'cancelled', 'expired'];
