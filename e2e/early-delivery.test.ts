@@ -228,6 +228,30 @@ describe('a STAT upload', () => {
     expect(proxy.stored()).toEqual(onceEach(made));
   });
 
+  it('goes on after its server was killed, without sending anything twice', async () => {
+    const made = study(5);
+    const sending = await Sending.begin(made.files);
+    let go = () => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let isHeld = false;
+    proxy.onStowBytes = () => {
+      isHeld = true;
+      return held;
+    };
+    await sending.send(2);
+    await expect.poll(() => isHeld).toBe(true);
+    await stack.server.kill();
+    go();
+    await stack.server.start();
+    await sending.inPacs(2);
+    await sending.rest();
+    await sending.ended('delivered');
+    expect(await orthancDigests(orthanc, made.studyInstanceUid)).toEqual(made.digests);
+    expect(proxy.sent()).toEqual(onceEach(made));
+  });
+
   it('sends early only what is beyond doubt by itself', async () => {
     const uids = { studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
     const base = { ...uids, patientName: 'Doe^Jane', studyDate: '20260102' };
@@ -440,8 +464,18 @@ describe('nothing goes early', () => {
     }
   });
 
-  it('where the variable is not set', async () => {
+  it('where the variable is not set, nor any more where it was', async () => {
+    const begun = study(2);
+    const before = await Sending.begin(begun.files);
+    await before.send(1);
+    await before.inPacs(1);
+    await expect.poll(async () => (await row(before.id)).earlyDelivery).toBe('waiting');
     await stack.worker.stop();
+    await platform
+      .db('studies')
+      .where({ uploadId: before.id })
+      .update({ earlyDelivery: 'going', earlyDueAt: null });
+    proxy.stows.length = 0;
     const unset = { DELIVERY_EAGER: '' };
     const [{ baseUrl }] = await Promise.all([stack.addServer(unset), stack.addWorker(unset)]);
     const mary = await ApiClient.signUp(baseUrl);
@@ -452,6 +486,10 @@ describe('nothing goes early', () => {
     const id = await mary.send(whole.files, { serviceLevel: 'stat' });
     await mary.waitFor(id, ({ status }) => status === 'delivered');
     expect(sentUids()).toEqual(sopUids(whole));
+    expect(await row(before.id)).toMatchObject({ earlyDelivery: 'going', claimedBy: null });
+    await before.rest();
+    await before.ended('delivered');
+    expect(await orthancDigests(orthanc, begun.studyInstanceUid)).toEqual(begun.digests);
     expect(await mary.upload(sending.id)).toMatchObject({ status: 'uploading', studies: [] });
     await sending.send(1, mary);
     await mary.waitFor(sending.id, ({ status }) => status === 'delivered');
