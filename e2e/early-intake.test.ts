@@ -525,6 +525,23 @@ it('keeps a wait of the PACS when all has arrived', async () => {
   expect(await claimNextStudy(fixture.db, targets, newId(), 60, 'stat')).toBeUndefined();
 });
 
+it('waits for what may still arrive when what is under way turns out to be wrong in part', async () => {
+  const uploadId = await addArriving();
+  await takeInEarly(deps(), uploadId);
+  const { id } = await theStudy(uploadId);
+  const record = await openDelivery(await claimStudy(id), 'stat');
+  await markSent(id);
+  const [wrong] = await fixture.instances(id);
+  const announced = { announcedSha256: Buffer.alloc(32) };
+  await fixture.db('uploadFiles').where({ id: wrong?.uploadFileId }).update(announced);
+  await setStatus(uploadId, 'received');
+  await takeInUpload(deps(), uploadId);
+  await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
+  await record?.claim.stopRenewing();
+  const { nextAttemptAt, claimedBy } = await theStudy(uploadId);
+  expect({ claimedBy, waits: secondsUntil(nextAttemptAt) > 8 }).toEqual({ claimedBy: null, waits: true });
+});
+
 it('waits for what may still arrive when it takes a study from whoever delivers it', async () => {
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
