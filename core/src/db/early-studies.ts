@@ -32,7 +32,7 @@ export async function listFilesTakenEarly(db: Queryable, uploadId: string): Prom
   return new Set(rows.map(({ uploadFileId }) => uploadFileId));
 }
 
-/** Writes down what was looked at of a study says of its patient. */
+/** Writes down what the images of a study that were looked at say of their patient, gone or not. */
 export async function noteEarlyPatients(
   trx: Queryable,
   id: string,
@@ -46,7 +46,7 @@ export async function noteEarlyPatients(
 /**
  * Adds what has arrived of a study that was begun early, and lets its delivery go on.
  *
- * @param patients - what all that was looked at of it says of its patient
+ * @param patients - see {@link noteEarlyPatients}
  */
 export async function growEarlyStudy(
   trx: Queryable,
@@ -80,9 +80,9 @@ export async function growEarlyStudy(
     });
 }
 
-/** Each run asks the PACS before and after what it has of the study: for so many images at once, */
+/** Each run asks the PACS before and after what it has of the whole study: so many images are worth it at once. */
 const MANY_IMAGES = 20;
-/** or for fewer that long after the run before. */
+/** Fewer of them wait until that long after the run before. */
 const RUN_EVERY_SECONDS = 5;
 
 async function countPending(db: Queryable, studyId: string): Promise<number> {
