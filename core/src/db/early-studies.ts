@@ -1,5 +1,5 @@
-import type { UploadProblem } from '../contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY, type WentOut } from '../domain/early-delivery.js';
+import { FAULT_AFTER_EARLY_DELIVERY, type UploadProblem } from '../contract/uploads.js';
+import type { WentOut } from '../domain/early-delivery.js';
 import { PACS_REFUSALS } from '../domain/pacs-refusals.js';
 import type { PatientFacts } from '../studies/patients.js';
 import type { Queryable } from './database.js';

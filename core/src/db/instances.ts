@@ -1,6 +1,10 @@
 import type { ContentStep } from '../archive/content-step.js';
-import type { InstanceStatus, UploadProblem, VerificationLevel } from '../contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY } from '../domain/early-delivery.js';
+import {
+  FAULT_AFTER_EARLY_DELIVERY,
+  type InstanceStatus,
+  type UploadProblem,
+  type VerificationLevel,
+} from '../contract/uploads.js';
 import { heldRow } from './claims.js';
 import type { Queryable } from './database.js';
 

@@ -36,9 +36,6 @@ export function mayGoEarly(upload: EarlyUpload, { delivery, intake }: EarlyRules
   return intake.incomplete === 'warn' && intake.mismatch === 'warn';
 }
 
-/** Code of an image, a study and an upload that should not have gone, and of which something went early. */
-export const FAULT_AFTER_EARLY_DELIVERY = 'FAULT_AFTER_EARLY_DELIVERY';
-
 /** An instance that went out to a PACS before all of its upload was checked. */
 export interface WentOut {
   id: string;

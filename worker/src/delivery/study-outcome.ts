@@ -1,9 +1,9 @@
-import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { FAULT_AFTER_EARLY_DELIVERY, type UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { isFirstDelivery, type StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
-import { type Eagerness, FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
+import type { Eagerness } from '@relaypacs/core/domain/early-delivery.js';
 import { isOfAnnouncedPatient } from '../intake/announced-patient.js';
 import { type FailedInstance, resendProblem, studyProblem } from './study-problems.js';
 

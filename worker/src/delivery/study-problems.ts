@@ -1,5 +1,8 @@
-import type { Remedy, UploadProblem } from '@relaypacs/core/contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
+import {
+  FAULT_AFTER_EARLY_DELIVERY,
+  type Remedy,
+  type UploadProblem,
+} from '@relaypacs/core/contract/uploads.js';
 import { PATIENT_ID_MISSING, PATIENT_ID_NOT_ADDED, refusal } from './pacs-problems.js';
 
 /** An instance that was not delivered, named as a person finds it. */

@@ -1,5 +1,9 @@
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
-import type { InstanceStatus, UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import {
+  FAULT_AFTER_EARLY_DELIVERY,
+  type InstanceStatus,
+  type UploadProblem,
+} from '@relaypacs/core/contract/uploads.js';
 import {
   completeEarlyStudy,
   deleteEarlyStudies,
@@ -10,11 +14,7 @@ import {
 import { type InstanceRow, listInstances } from '@relaypacs/core/db/instances.js';
 import type { StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
-import {
-  FAULT_AFTER_EARLY_DELIVERY,
-  type WentOut,
-  wentOutWords,
-} from '@relaypacs/core/domain/early-delivery.js';
+import { type WentOut, wentOutWords } from '@relaypacs/core/domain/early-delivery.js';
 import { mixedPatients } from '@relaypacs/core/studies/patients.js';
 import { isLost, subjectsOf } from './examined.js';
 import { NONE_SENT, type StudyDraft, type toRows } from './group-studies.js';

@@ -1,5 +1,5 @@
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
-import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
+import { UPLOAD_EXPIRED_IN_PART, type UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import {
   deleteEarlyStudies,
@@ -28,7 +28,7 @@ const EXPIRED: UploadProblem = {
 
 /** Of which something was delivered early. */
 const expiredInPart = (words: string): UploadProblem => ({
-  code: 'UPLOAD_EXPIRED_IN_PART',
+  code: UPLOAD_EXPIRED_IN_PART,
   title: 'Not finished in time, and in the PACS in part',
   detail: `The transfer was not finished in time. ${words}, so the study there is incomplete; the others were not sent. Send the whole study again: what the PACS has is not sent twice. Until then tell the people who read it that images are missing.`,
   remedy: 'new_upload',

@@ -1,10 +1,11 @@
-import type {
-  UploadDetail,
-  UploadProblem,
-  UploadStatus,
-  UploadSummary,
+import {
+  FAULT_AFTER_EARLY_DELIVERY,
+  UPLOAD_EXPIRED_IN_PART,
+  type UploadDetail,
+  type UploadProblem,
+  type UploadStatus,
+  type UploadSummary,
 } from '@relaypacs/core/contract/uploads.js';
-import { FAULT_AFTER_EARLY_DELIVERY } from '@relaypacs/core/domain/early-delivery.js';
 import { count, formatMoment } from '../../ui/format.js';
 
 /** How a status looks: the colour and sign that go with it. */
@@ -150,7 +151,7 @@ export function statusWords(
       };
     case 'expired':
       // The server's sentence says all of it where something is, or may be, in the PACS.
-      if (problem?.code === 'UPLOAD_EXPIRED_IN_PART') return { tone: 'bad', label, sentence: problem.detail };
+      if (problem?.code === UPLOAD_EXPIRED_IN_PART) return { tone: 'bad', label, sentence: problem.detail };
       return {
         tone: 'bad',
         label,
