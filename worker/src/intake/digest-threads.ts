@@ -75,12 +75,25 @@ class DigestThread {
 
 const threads = Array.from({ length: THREADS }, () => new DigestThread());
 
+/** Memory that threads read too, used again and again: copies made for each file would pile up until they are collected. */
+const spare: SharedArrayBuffer[] = [];
+const SPARE_BYTES = 8 * 1024 * 1024;
+
 /**
  * Takes the digests of bytes that lie in memory, in a thread beside the main one: they are the slowest part of looking at
- * a file, and the main thread looks at others meanwhile. The bytes are copied.
+ * a file, and the main thread looks at others meanwhile.
+ *
+ * @param bytes - up to some MiB: they are copied
  */
 export async function digestBeside(bytes: Uint8Array, withMd5: boolean): Promise<Digests> {
   const [free] = [...threads].sort((a, b) => a.length - b.length);
   if (!free) throw new Error('There are no threads');
-  return free.digest({ bytes, withMd5 });
+  const fitting = bytes.length <= SPARE_BYTES;
+  const memory = (fitting && spare.pop()) || new SharedArrayBuffer(fitting ? SPARE_BYTES : bytes.length);
+  const shared = new Uint8Array(memory, 0, bytes.length);
+  shared.set(bytes);
+  const digests = await free.digest({ bytes: shared, withMd5 });
+  // Not where it failed: the thread may still read it.
+  if (fitting) spare.push(memory);
+  return digests;
 }
