@@ -147,6 +147,29 @@ describe.each(['azure', 'google'] as const)('to %s', (personality) => {
   });
 });
 
+describe.each(['azure', 'google'] as const)('to %s', (personality) => {
+  const deliverHidden = async (seconds: number, indexPatienceMs: number) => {
+    await startSandbox({ personality });
+    const slices = makeStudy(5);
+    await sandbox.putFaults({ kind: 'storesButHides', on: 'stow', seconds, times: 1 });
+    await storeBefore([slices.objects[1]!]);
+    const study = await fixture.addUpload(slices);
+    return { study, upload: await fixture.deliverAll(deps({ indexPatienceMs }), study) };
+  };
+
+  it('what the archive says it holds and shows late is waited for, and delivered', async () => {
+    const { study, upload } = await deliverHidden(2, 12_000);
+    expect(upload).toMatchObject({ status: 'delivered', problem: null });
+    await expectHeld(study);
+  });
+
+  it('what the archive says it holds and never shows is not confirmed, and not called refused', async () => {
+    const { upload } = await deliverHidden(3600, 1000);
+    expect(upload).toMatchObject({ status: 'failed', problem: { code: 'PACS_NOT_CONFIRMED' } });
+    expect(upload.problem?.title).toBe('1 of 5 images could not be delivered');
+  });
+});
+
 describe('to aws', () => {
   it('requests larger than it takes are halved, and one image that is too large is named', async () => {
     await startSandbox({ personality: 'aws', mostRequestBytes: 120_000 });

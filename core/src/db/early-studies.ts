@@ -193,22 +193,12 @@ export async function listWentOut(
       there
         .whereNot('instances.status', 'failed')
         .orWhereNotNull('instances.storedAt')
-        .orWhereRaw(`NOT (coalesce(instances.problem->>'code', '') = ANY(?::text[]))`, [[...PACS_REFUSALS]]),
+        .orWhereRaw(`NOT (coalesce(instances.problem->>'code', '') = ANY(?::text[]))`, [[...PACS_REFUSALS]])
+        // What was refused in the end may have arrived before, in a request that had no answer.
+        .orWhere('instances.sends', '>', 1),
     )
     .select('instances.id', 'instances.studyId', 'instances.uploadFileId', 'studies.target')
     .select(db.raw('instances.stored_at IS NOT NULL AS is_there'));
-}
-
-/** Whether these studies have instances that went and should not have. */
-export async function hasFaults(
-  db: Queryable,
-  studies: ReadonlyArray<Pick<StudyRow, 'id'>>,
-): Promise<boolean> {
-  const faulty = await db('instances')
-    .whereIn('studyId', idsOf(studies))
-    .whereRaw(`problem->>'code' = ?`, [FAULT_AFTER_EARLY_DELIVERY])
-    .first('id');
-  return faulty !== undefined;
 }
 
 /** Whether these studies have instances that are still to be delivered, besides those that went and should not have. */
@@ -235,16 +225,17 @@ export interface EarlyInstances {
 }
 
 /**
- * After which a delivery that was under way is taken up again: whoever had it learns that it is gone when the claim is
- * renewed, every 5 s, and what was last sent may still be arriving then.
+ * After which a delivery that was under way is taken up again, and after the end of its claim: whoever had it learns that
+ * it is gone when the claim is renewed, every 5 s, or, without the database, when it would have run out; and what was last
+ * sent may still be arriving then.
  */
-const SETTLE_SECONDS = 10;
+const SETTLE_SECONDS = 5;
 
 /** When a study whose claim is taken away may be taken up again; a longer wait that it has is kept. */
 const afterSettling = (trx: Queryable) =>
   trx.raw(
     `greatest(next_attempt_at, CASE WHEN claimed_by IS NOT NULL AND claim_expires_at > now()
-       THEN now() + ? * interval '1 second' END)`,
+       THEN greatest(claim_expires_at, now() + interval '5 seconds') + ? * interval '1 second' END)`,
     [SETTLE_SECONDS],
   );
 

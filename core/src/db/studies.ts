@@ -112,17 +112,7 @@ export async function updateStudy(
   db: Queryable,
   id: string,
   change: Partial<
-    Pick<
-      StudyRow,
-      | 'status'
-      | 'waitingFor'
-      | 'problem'
-      | 'attempts'
-      | 'nextAttemptAt'
-      | 'deliveredAt'
-      | 'claimedBy'
-      | 'earlyDelivery'
-    >
+    Pick<StudyRow, 'status' | 'waitingFor' | 'problem' | 'attempts' | 'nextAttemptAt' | 'deliveredAt'>
   >,
 ): Promise<void> {
   await db<StudyRow>('studies')

@@ -1,6 +1,6 @@
 /**
- * Codes of what a PACS says of an image it does not store: it has nothing of it. Of an image that failed for any other
- * reason and was sent it may have a copy.
+ * Codes of what a PACS says of an image it does not store: it has nothing of it that was sent in that request. Of an image
+ * that failed for any other reason and was sent, or was sent before without an answer, it may have a copy.
  */
 export const PACS_REFUSALS: ReadonlySet<string> = new Set([
   'PACS_UNSUPPORTED_IMAGE',

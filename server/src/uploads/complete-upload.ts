@@ -73,8 +73,9 @@ interface CompletedUpload {
 }
 
 /**
- * Ends the transfer by the sender's word; with `sendIncomplete` also when fewer files came than were announced. Digests announced here are compared with what arrived: by the worker, or
- * at once where it has been there already. Calling it again changes nothing.
+ * Ends the transfer by the sender's word; with `sendIncomplete` also when fewer files came than were announced. Digests
+ * announced here are compared with what arrived: by the worker, or at once where it has been there already. Calling it
+ * again changes nothing.
  *
  * @returns the upload, and files begun but never finished whose bytes may go
  * @throws HttpProblem FILES_INCOMPLETE naming what is missing, CHECKSUM_CONFLICT, UPLOAD_NOT_OPEN
@@ -86,13 +87,13 @@ export async function completeUpload(
   actor: Actor,
 ): Promise<CompletedUpload> {
   for (;;) {
-    await takeAnnouncedMd5(platform, uploadId, request.files);
     const completed = await platform.transact((unit) => complete(unit, uploadId, request, actor));
     if (completed) return completed;
+    await takeAnnouncedMd5(platform, uploadId, request.files);
   }
 }
 
-/** @returns undefined when files were looked at meanwhile of which the MD5 is needed */
+/** @returns undefined when the MD5 of files is needed of which it was not taken */
 async function complete(
   unit: UnitOfWork,
   uploadId: string,
@@ -103,7 +104,6 @@ async function complete(
   if (!upload) throw notFound('upload');
   const files = await listUploadFiles(unit.trx, uploadId);
   const announced = withAnnounced(files, request.files);
-  if (announced.some(lacksMd5)) return undefined;
   const isOnItsWay = ON_ITS_WAY.includes(upload.status);
   if (!isOnItsWay && !takesFiles(upload.status)) {
     throw new HttpProblem(
@@ -112,6 +112,7 @@ async function complete(
     );
   }
   if (!isOnItsWay) assertAllArrived(upload, files, request.sendIncomplete ?? false);
+  if (announced.some(lacksMd5)) return undefined;
   if (upload.waitingFor === 'sender') {
     await recordAnnouncedDigests(unit.trx, announced);
     // Nothing of it has gone anywhere: it is checked anew, and the file that differs is refused.

@@ -2,7 +2,7 @@ import type { CorrectUploadRequest } from '@relaypacs/core/contract/corrections.
 import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { correctUpload as recordCorrection } from '@relaypacs/core/db/corrections.js';
-import { hasFaults } from '@relaypacs/core/db/early-studies.js';
+import { findFault } from '@relaypacs/core/db/early-faults.js';
 import { listFirstDeliveries } from '@relaypacs/core/db/studies.js';
 import type { Transact } from '@relaypacs/core/db/unit-of-work.js';
 import { lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
@@ -36,7 +36,7 @@ export async function correctUpload(
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     assertCorrectable(upload);
-    if (await hasFaults(unit.trx, await listFirstDeliveries(unit.trx, [uploadId]))) throw tooLate();
+    if (await findFault(unit.trx, await listFirstDeliveries(unit.trx, [uploadId]))) throw tooLate();
     const { patientName = upload.patientName, studyDate = upload.studyDate } = fields;
     const { modality = upload.modality } = fields;
     const isSameStudy =

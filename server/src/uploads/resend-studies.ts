@@ -3,7 +3,6 @@ import { findTarget, targetName } from '@relaypacs/core/config-targets.js';
 import type { ResendRequest, ResendResponse } from '@relaypacs/core/contract/resends.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import { findFault } from '@relaypacs/core/db/early-faults.js';
-import { hasFaults } from '@relaypacs/core/db/early-studies.js';
 import { insertResend, PART_AT_ANOTHER_PACS, redirectStudy } from '@relaypacs/core/db/resends.js';
 import {
   countInstances,
@@ -175,7 +174,7 @@ async function redirect(
     const todo = study.status === 'failed' ? 'Retry it, or name' : 'Name';
     throw conflict(`The study ${what}. ${todo} another PACS to send it there instead.`);
   }
-  if (await hasFaults(unit.trx, [study])) {
+  if (await findFault(unit.trx, [study])) {
     throw conflict(`Images of the study are in ${now} that should not be, so it goes nowhere else.`);
   }
   const counts = (await countInstances(unit.trx, [study.id])).get(study.id);

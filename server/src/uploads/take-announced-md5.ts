@@ -4,6 +4,7 @@ import { listUploadFiles, type UploadFileRow } from '@relaypacs/core/db/upload-f
 import type { Platform } from '@relaypacs/core/platform.js';
 import { md5OfFile } from '@relaypacs/core/storage/file-md5.js';
 import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
+import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { HttpProblem } from '../http/http-problem.js';
 
 /**
@@ -20,11 +21,20 @@ export async function takeAnnouncedMd5(
   const rows = await listUploadFiles(db, uploadId);
   const isAnnounced = (row: UploadFileRow) => said.get(row.id) !== undefined || row.announcedMd5 !== null;
   for (const { id } of rows.filter((row) => isUntaken(row) && isAnnounced(row))) {
-    const md5 = await md5OfFile(files, id).catch((error: unknown) => {
+    const md5 = await readOnce(files, id).catch((error: unknown) => {
       throw error instanceof ObjectMissing ? noLongerHere(id) : error;
     });
     await recordMd5(db, id, md5);
   }
+}
+
+/** Files that are read now: who asks again meanwhile waits for the same reading. */
+const underWay = new Map<string, Promise<Buffer>>();
+
+function readOnce(files: FileOpener, id: string): Promise<Buffer> {
+  const reading = underWay.get(id) ?? md5OfFile(files, id).finally(() => underWay.delete(id));
+  underWay.set(id, reading);
+  return reading;
 }
 
 const isUntaken = ({ md5, sha256 }: UploadFileRow) => sha256 !== null && md5 === null;

@@ -27,8 +27,8 @@ export function fixedAuthorization(auth: Exclude<PacsAuth, { mode: 'oidc' }>): A
 }
 
 /**
- * A token in a file that somebody else renews, such as a sidecar: the file is read for every request. What is no token,
- * because the file is gone or just being written, leaves the last one in force.
+ * A token in a file that somebody else renews, such as a sidecar: the file is read for every request. What cannot be a token,
+ * because the file is gone or empty, leaves the last one in force.
  */
 export class TokenFile implements Authorization {
   private readonly path: string;
@@ -40,8 +40,10 @@ export class TokenFile implements Authorization {
     this.token = token;
   }
 
-  async header(): Promise<string> {
-    this.take(await readFile(this.path, 'utf8').catch(() => ''));
+  async header(signal: AbortSignal): Promise<string> {
+    const contents = await readFile(this.path, { encoding: 'utf8', signal }).catch(() => '');
+    signal.throwIfAborted();
+    this.take(contents);
     return this.current;
   }
 

@@ -11,6 +11,7 @@ import { type DeliveryRecord, openDelivery } from './delivery-record.js';
 import {
   AwaitingIndex,
   type DeliveryRun,
+  FIRST_PUT_OFF,
   MakingRoom,
   requestSignal,
   Stopping,
@@ -29,8 +30,6 @@ const ROUNDS = 3;
 const PATIENCE_SECONDS = [0.3, 1, 2, 4];
 /** Archives under load index minutes after they answered: what is sent again too early they get twice. */
 const INDEX_PATIENCE_MS = 120_000;
-/** The first time a study is put off for that, as a share of the whole; later ones are longer. */
-const FIRST_PUT_OFF = 1 / 12;
 
 export interface DeliveryDeps extends Pick<Platform, 'db' | 'transact' | 'files' | 'logger'> {
   config: Pick<Config, 'pacs' | 'delivery'>;

@@ -65,6 +65,9 @@ export interface DeliveryRun {
   pacsWorked(): Promise<void>;
 }
 
+/** The first time a study is put off for its index, as a share of all that is waited for it; later ones are longer. */
+export const FIRST_PUT_OFF = 1 / 12;
+
 /** To be called between requests. @throws Stopping or ClaimLost */
 export function checkpoint({ signal, stopping, progressed }: DeliveryRun): void {
   progressed();

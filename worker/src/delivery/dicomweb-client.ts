@@ -25,7 +25,7 @@ const AS_MULTIPART = 'multipart/related; type="application/dicom"; transfer-synt
 const AS_SINGLE_PART = 'application/dicom; transfer-syntax=*';
 const MOST_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Statuses that say nothing of the instance asked for: the PACS, or what stands before it, is busy or away. */
-const PASSING = [408, 429, 502, 503, 504];
+const PASSING = [408, 424, 425, 429, 502, 503, 504];
 /** Statuses that refuse whoever asks, or how it is asked, whatever the instance. */
 const REFUSING = [401, 403, 406, 407];
 
@@ -99,12 +99,12 @@ export class DicomwebClient {
       const offsets = Array.from({ length: atOnce }, (_, i) => offset + i * PAGE);
       const pages = await Promise.all(offsets.map((from) => this.queryPage(studyInstanceUid, from, signal)));
       const before = held.size;
-      for (const { length, found } of pages) {
+      for (const [nth, { length, found }] of pages.entries()) {
         for (const [uid, series] of found) {
           held.set(uid, series);
           missing.delete(uid);
         }
-        offset += length;
+        offset = (offsets[nth] ?? offset) + length;
         if (length < PAGE) {
           // The archive gives fewer than asked for, or there are no more: what was asked for beyond leaves a gap.
           atOnce = 1;
@@ -274,8 +274,9 @@ function checkFound(response: IncomingMessage): void {
   if (![200, 204, 206].includes(response.statusCode ?? 0)) throw unavailable(response, 'QIDO-RS');
 }
 
-/** What decides whether the PACS takes a token that the token endpoint gave. */
-const SIGN_IN_SETTINGS = 'PACS_OIDC_SCOPE, PACS_OIDC_AUDIENCE, or what the client may do there';
+/** What decides whether the PACS takes a token that is renewed. */
+const SIGN_IN_SETTINGS =
+  'PACS_OIDC_SCOPE, PACS_OIDC_AUDIENCE or PACS_TOKEN_FILE, or what the client may do there';
 
 /** 204, an empty list and (in some archives) 404 all say that the study is not there. */
 async function readQueryPage(response: IncomingMessage): Promise<unknown[]> {

@@ -2,15 +2,25 @@ import type { UploadProblem } from '@relaypacs/core/contract/uploads.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
 import { inParallel } from '../in-parallel.js';
 import { planBatches } from './batches.js';
-import { type DeliveryRun, turnstile } from './delivery-run.js';
+import { AwaitingIndex, type DeliveryRun, FIRST_PUT_OFF, turnstile } from './delivery-run.js';
 import type { StowReply } from './dicomweb-client.js';
 import { StoredBytesDamaged } from './multipart.js';
-import { BREAKS_PACS, DAMAGED, httpRefusal, NO_WORD, refusal, warning } from './pacs-problems.js';
+import {
+  BREAKS_PACS,
+  DAMAGED,
+  httpRefusal,
+  NO_WORD,
+  NOT_CONFIRMED,
+  refusal,
+  warning,
+} from './pacs-problems.js';
 import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
 import { awaitHeld, findHeld, settleHeld } from './presence.js';
 import { readStowAnswer, type StowOutcome } from './stow-answer.js';
 
 const REQUESTS_AT_ONCE = 4;
+/** So often a study is put off for instances that the PACS says it has and does not show. */
+const HIDDEN_WAITS = 3;
 /** An instance on which the PACS broke off this often, while it went on storing others, is given to it no more. */
 const GIVE_UP_AFTER_BREAKS = 10;
 
@@ -140,7 +150,11 @@ async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], repl
   await settleUnknown(run, batch, unknown, reply.status, unattributed);
 }
 
-/** The PACS says it has these: their contents decide, as soon as it shows them. */
+/**
+ * The PACS says it has these: their contents decide, as soon as it shows them.
+ *
+ * @throws AwaitingIndex when it does not yet
+ */
 async function settleDuplicates(
   run: DeliveryRun,
   duplicates: ReadonlyArray<{ instance: InstanceRow; outcome: { reason: number | undefined } }>,
@@ -148,10 +162,15 @@ async function settleDuplicates(
   const instances = duplicates.map(({ instance }) => instance);
   // They were asked for before they were sent, and not found: searches lag behind, or somebody else just stored them.
   const hidden = await awaitHeld(run, instances, (shown, held) => settleHeld(run, shown, held));
-  for (const { instance, outcome } of duplicates) {
-    if (!hidden.includes(instance)) continue;
-    await run.record.outcome([instance], 'failed', refusal(outcome.reason));
+  if (hidden.length === 0) return;
+  const reasons = duplicates.map(({ outcome }) => outcome.reason);
+  run.logger.warn('The PACS does not show what it says it has', { instances: hidden.length, reasons });
+  const sends = Math.min(...hidden.map((instance) => instance.sends));
+  // The waits double: together they are about as long as what it says it stored is waited for.
+  if (sends <= HIDDEN_WAITS) {
+    throw new AwaitingIndex((run.indexPatienceMs * FIRST_PUT_OFF * 2 ** (sends - 1)) / 1000);
   }
+  await run.record.outcome(hidden, 'failed', NOT_CONFIRMED);
 }
 
 /**

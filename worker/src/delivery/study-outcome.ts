@@ -38,7 +38,8 @@ export function problemOfStudy(
   // What is in the PACS and should not be comes first: somebody there has to act.
   const others = missing.filter(({ problem }) => !isFault(problem));
   if (others.length === 0) return fault;
-  const { detail } = studyProblem(others, total, canAddPatientId);
+  // What was entered can no longer be corrected then.
+  const { detail } = studyProblem(others, total, false);
   return { ...fault, detail: `${fault.detail} ${detail}`, remedy: 'retry' };
 }
 

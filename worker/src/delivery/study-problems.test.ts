@@ -45,6 +45,7 @@ it('says for an upload of several studies how many of them failed', () => {
     remedy: 'retry',
     detail: expect.stringContaining('Went.'),
   });
+  expect(uploadProblem([fault, fault], 2).remedy).toBe('new_upload');
   expect(uploadProblem([fault], 2)).toMatchObject({ code: fault.code, remedy: 'new_upload' });
   expect(uploadProblem([problem], 3).title).toBe('1 of 3 studies could not be delivered completely');
 });

@@ -90,6 +90,10 @@ function label({ seriesNumber, instanceNumber, sopInstanceUid }: FailedInstance)
   return `series ${seriesNumber} image ${instanceNumber}`;
 }
 
+/** Unlike what is all in the PACS, and should not be. */
+const canBeSent = ({ code, remedy }: UploadProblem) =>
+  code !== FAULT_AFTER_EARLY_DELIVERY || remedy === 'retry';
+
 /** What an upload says when not all of its studies could be delivered. */
 export function uploadProblem(problems: readonly UploadProblem[], studies: number): UploadProblem {
   const [only] = problems;
@@ -101,6 +105,8 @@ export function uploadProblem(problems: readonly UploadProblem[], studies: numbe
     title: `${problems.length} of ${studies} studies could not be delivered completely`,
     detail: oneText(problems),
     // What was entered can no longer be corrected then; what is missing elsewhere can be sent.
-    ...(fault ? { remedy: problems.length > 1 ? ('retry' as const) : fault.remedy } : remedyOf(problems)),
+    ...(fault
+      ? { remedy: problems.some(canBeSent) ? ('retry' as const) : fault.remedy }
+      : remedyOf(problems)),
   };
 }

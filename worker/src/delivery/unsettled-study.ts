@@ -23,8 +23,6 @@ export async function leaveUnsettled(
   const undecided = total - verified - failed;
   const hasMore = undecided > 0 && total > known;
   if (!study?.earlyDelivery) return hasMore ? 'goes_on' : undefined;
-  // Its upload ended meanwhile, and with it the study.
-  if (study.status === 'failed') return 'sent_early';
   await endEarlyRun(trx, study, hasMore ? undecided : 0);
   return hasMore ? 'goes_on' : 'sent_early';
 }

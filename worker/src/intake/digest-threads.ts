@@ -56,6 +56,7 @@ class DigestThread {
     const fail = (error: Error) => {
       if (this.thread !== thread) return;
       this.thread = undefined;
+      void thread.terminate();
       for (const { reject } of this.waiting.splice(0)) reject(error);
     };
     thread.on('message', ({ md5, sha256 }: Answer) => {
@@ -77,23 +78,24 @@ const threads = Array.from({ length: THREADS }, () => new DigestThread());
 
 /** Memory that threads read too, used again and again: copies made for each file would pile up until they are collected. */
 const spare: SharedArrayBuffer[] = [];
-const SPARE_BYTES = 8 * 1024 * 1024;
+/** Most bytes that are digested at once. */
+export const MOST_BYTES = 8 * 1024 * 1024;
 
 /**
  * Takes the digests of bytes that lie in memory, in a thread beside the main one: they are the slowest part of looking at
  * a file, and the main thread looks at others meanwhile.
  *
- * @param bytes - up to some MiB: they are copied
+ * @param bytes - {@link MOST_BYTES} at most: they are copied
  */
 export async function digestBeside(bytes: Uint8Array, withMd5: boolean): Promise<Digests> {
   const [free] = [...threads].sort((a, b) => a.length - b.length);
   if (!free) throw new Error('There are no threads');
-  const fitting = bytes.length <= SPARE_BYTES;
-  const memory = (fitting && spare.pop()) || new SharedArrayBuffer(fitting ? SPARE_BYTES : bytes.length);
+  if (bytes.length > MOST_BYTES) throw new RangeError('The bytes are to be digested as a stream');
+  const memory = spare.pop() ?? new SharedArrayBuffer(MOST_BYTES);
   const shared = new Uint8Array(memory, 0, bytes.length);
   shared.set(bytes);
   const digests = await free.digest({ bytes: shared, withMd5 });
   // Not where it failed: the thread may still read it.
-  if (fitting) spare.push(memory);
+  spare.push(memory);
   return digests;
 }

@@ -5,14 +5,11 @@ import { type ByteSource, bytesSource } from '@relaypacs/core/dicom/source.js';
 import { md5OfFile } from '@relaypacs/core/storage/file-md5.js';
 import { ObjectMissing, type StoredObject } from '@relaypacs/core/storage/object-storage.js';
 import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
-import { type Digests, digestBeside } from './digest-threads.js';
+import { type Digests, digestBeside, MOST_BYTES } from './digest-threads.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
 import { type CheckedFile, type Examined, isLost, type LostFile, refuse, rejected } from './examined.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
-
-/** What is not larger is read once and kept while it is looked at, in bytes. */
-const SMALL_BYTES = 8 * 1024 * 1024;
 
 export interface FileExaminationDeps extends ArchiveDeps {
   files: FileOpener;
@@ -57,7 +54,8 @@ async function examineStored(
   object: StoredObject,
 ): Promise<CheckedFile> {
   const { size } = object;
-  const bytes = size <= SMALL_BYTES ? await object.read(0, size) : undefined;
+  // What is not larger is read once and kept while it is looked at.
+  const bytes = size <= MOST_BYTES ? await object.read(0, size) : undefined;
   const withMd5 = file.announcedMd5 !== null;
   const digests = bytes ? digestBeside(bytes, withMd5) : digestStream(object.stream(0, size), withMd5);
   // A large one is read twice, one time after the other.
