@@ -413,6 +413,15 @@ it.each([401, 403, 406])('tells a refusal of whoever asks from one of the instan
   });
 });
 
+it.each([424, 425, 429, 503])(
+  'takes %i for a PACS that is busy, not for an instance it has lost',
+  async (status) => {
+    const { url } = await pacs((_, response) => response.writeHead(status).end());
+    const retrieval = clientOf(url).retrieveInstance('1.2', '1.3', '1.4', sha256, never);
+    expect(await failure(retrieval)).toMatchObject({ name: 'PacsUnavailable', kind: 'busy', status });
+  },
+);
+
 it('says that an instance cannot be had, and that a broken transfer is no instance', async () => {
   const { url } = await pacs((request, response) => {
     const status = /404|410|500|501$/.exec(request.url ?? '')?.[0];
