@@ -75,7 +75,7 @@ it('shows administrators which PACS takes nothing, since when, why, and what wai
         name: 'PACS',
         isDefault: true,
         kind: 'denied',
-        reason: expect.stringContaining('403'),
+        reason: expect.stringMatching(/403 \(check PACS_[A-Z_]*AUTH and what belongs to it\)/),
       },
       {
         key: 'archive',

@@ -171,8 +171,8 @@ describe('an administrator', () => {
     await dialog.getByLabel('Which study').selectOption({ index: 2 });
     await dialog.getByText('sends the study to Regional Archive').waitFor();
     await dialog.getByRole('button', { name: 'Send to Regional Archive' }).click();
-    await page.getByText('On its way to Regional Archive.').waitFor();
-    await page.getByText(/, sent again: delivered, 1 of 1 confirmed/).waitFor({ timeout: 30_000 });
+    await page.getByText('Begun, to Regional Archive.').waitFor();
+    await page.getByText(/, sent there as well: delivered, 1 of 1 confirmed/).waitFor({ timeout: 30_000 });
     await page.getByText('Sent again to Regional Archive by an administrator').waitFor();
     await page.getByText('Delivered, 3 of 3 confirmed').first().waitFor();
     expect([await holds(archive, one), await holds(archive, two)]).toEqual([0, 1]);

@@ -47,7 +47,7 @@ const noToken = () => new HttpProblem('UNAUTHENTICATED', 'Sign in first. What ha
 const wrongToken = () =>
   new HttpProblem(
     'INVALID_TOKEN',
-    'The sign-in is no longer valid here. What has arrived is safe; sign in again.',
+    'The sign-in is not valid here, or no longer. What has arrived is safe; sign in again.',
   );
 const wrongApiToken = () =>
   new HttpProblem(

@@ -95,6 +95,6 @@ function keyOf(studies: readonly DeliveredStudy[]): Buffer {
 function notReady({ status }: UploadRow): HttpProblem {
   const sentence = isSettled(status)
     ? `There is no receipt: the upload is ${status}, and the PACS has not confirmed all of it. The upload itself says what happened and what to do.`
-    : `There is no receipt yet: it is issued once the PACS has confirmed every image, and the upload is ${status}. What has arrived is safe; ask again when it is delivered.`;
+    : `There is no receipt yet: it is issued once the PACS has confirmed every image. The upload is ${status} now. What has arrived is safe; ask again when it is delivered.`;
   return new HttpProblem('RECEIPT_NOT_READY', sentence);
 }

@@ -76,11 +76,7 @@ export class Circuits {
       return circuit.state === 'closed';
     });
     this.note(key, 'open');
-    if (opened) {
-      const { kind } = error;
-      const reason = reasonOf(target, error);
-      this.deps.logger.warn('The PACS takes nothing now; its studies wait', { target: key, kind, reason });
-    }
+    if (opened) this.tellOpened(target, error);
   }
 
   /** A study got through: a PACS that was tried with one takes all again. */
@@ -177,7 +173,7 @@ export class Circuits {
   }
 
   private async failed(target: PacsTarget, error: PacsUnavailable): Promise<void> {
-    const { transact, logger } = this.deps;
+    const { transact } = this.deps;
     const { key } = target;
     const opened = await transact(async (unit) => {
       const circuit = await lockCircuit(unit.trx, key);
@@ -191,10 +187,16 @@ export class Circuits {
       await this.open(unit, target, failures, error, error.retryAfterSeconds ?? 0, circuit.openedAt);
       return circuit.state === 'closed';
     });
-    if (!opened) return;
+    if (opened) this.tellOpened(target, error);
+  }
+
+  private tellOpened(target: PacsTarget, error: PacsUnavailable): void {
+    const { key, name } = target;
     const { kind } = error;
-    const reason = reasonOf(target, error);
-    logger.warn('The PACS does not answer; its studies wait', { target: key, kind, reason });
+    const what = `${name} takes no studies now; they wait: ${reasonOf(target, error)}`;
+    // What does not pass by itself somebody has to put right.
+    if (waitingProblem(kind)) this.deps.logger.error(what, { target: key, kind });
+    else this.deps.logger.warn(what, { target: key, kind });
   }
 
   private async open(
@@ -227,8 +229,16 @@ export class Circuits {
 const problemOf = (kind: string | null) => waitingProblem(kind as UnavailableKind) ?? null;
 
 /** For the operator, with the variables of this PACS. */
-export const reasonOf = ({ prefix }: PacsTarget, { message }: PacsUnavailable) =>
-  message.replace(/\bPACS_(?=[A-Z])/g, prefix);
+export function reasonOf({ prefix }: PacsTarget, { kind, message }: PacsUnavailable): string {
+  const hint = message.includes('PACS_') ? undefined : TO_CHECK[kind];
+  return `${message}${hint ? ` (${hint})` : ''}`.replace(/\bPACS_(?=[A-Z])/g, prefix);
+}
+
+/** What may be wrong where the message names no variable. */
+const TO_CHECK: Partial<Record<UnavailableKind, string>> = {
+  denied: 'check PACS_AUTH and what belongs to it',
+  misconfigured: 'check PACS_URL',
+};
 
 function asUnavailable(error: unknown): PacsUnavailable {
   if (error instanceof PacsUnavailable) return error;

@@ -220,8 +220,8 @@ export function waitingProblem(kind: UnavailableKind): UploadProblem | undefined
   if (kind === 'not-configured') {
     return {
       code: 'PACS_NOT_CONFIGURED',
-      title: 'No PACS is connected yet',
-      detail: `RelayPACS has not been told yet which PACS to send to. ${kept} ${tell}`,
+      title: 'The PACS is not connected',
+      detail: `The PACS the study is to go to is not, or no longer, among those RelayPACS is connected to. ${kept} ${tell}`,
     };
   }
   return undefined;

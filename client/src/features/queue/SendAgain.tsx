@@ -40,7 +40,7 @@ function Offer({ upload, onChange, studies }: SendAgainProps & { studies: Upload
       const name = all.find(({ key }) => key === request.target)?.name;
       setTold({
         tone: 'good',
-        text: `On its way${name ? ` to ${name}` : ''}. Its state stands with the study below.`,
+        text: `Begun${name ? `, to ${name}` : ''}. How far it is stands with the study below.`,
       });
     } catch (error) {
       setTold({ tone: 'caution', text: sentenceOf(error) });

@@ -11,6 +11,11 @@ interface StudyDeliveriesProps {
   deliveries: readonly Study[];
 }
 
+const nthWords = ({ resendOf, target }: Study, first: Study) => {
+  if (resendOf === null) return ': ';
+  return target === first.target ? ', sent again: ' : ', sent there as well: ';
+};
+
 /** To which PACS a study went or goes: the first one, and those an administrator had it sent to later. */
 export function StudyDeliveries({ study, deliveries }: StudyDeliveriesProps) {
   const further = deliveries.filter(({ resendOf }) => resendOf === study.id);
@@ -24,7 +29,7 @@ export function StudyDeliveries({ study, deliveries }: StudyDeliveriesProps) {
             </span>
             <span>
               <strong>{delivery.targetName}</strong>
-              {delivery.resendOf === null ? ': ' : ', sent again: '}
+              {nthWords(delivery, study)}
               {deliveryWords(delivery)}
               {delivery.deliveredAt && ` · ${formatMoment(delivery.deliveredAt)}`}
             </span>
