@@ -53,6 +53,20 @@ afterAll(async () => {
   await orthanc?.dispose();
 });
 
+/** Has the PACS wait in the middle of a request until `go` is called. */
+function holdStows(): { isHeld(): boolean; go(): void } {
+  let go = () => {};
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let isHeld = false;
+  proxy.onStowBytes = () => {
+    isHeld = true;
+    return held;
+  };
+  return { isHeld: () => isHeld, go };
+}
+
 /** A STAT upload whose files are sent one at a time. */
 class Sending {
   readonly upload: CreateUploadResponse;
@@ -175,17 +189,9 @@ describe('a STAT upload', () => {
   it('goes on with what arrives while images are on their way', async () => {
     const made = study(6);
     const sending = await Sending.begin(made.files, { clinicalHistory: 'Fell from a horse.' });
-    let go = () => {};
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    let isHeld = false;
-    proxy.onStowBytes = () => {
-      isHeld = true;
-      return held;
-    };
+    const { isHeld, go } = holdStows();
     await sending.send(2);
-    await expect.poll(() => isHeld).toBe(true);
+    await expect.poll(isHeld).toBe(true);
     // All of it is here and checked before the PACS has answered for the first.
     await sending.rest();
     await sending.ended('delivering');
@@ -231,17 +237,9 @@ describe('a STAT upload', () => {
   it('goes on after its server was killed, without sending anything twice', async () => {
     const made = study(5);
     const sending = await Sending.begin(made.files);
-    let go = () => {};
-    const held = new Promise<void>((resolve) => {
-      go = resolve;
-    });
-    let isHeld = false;
-    proxy.onStowBytes = () => {
-      isHeld = true;
-      return held;
-    };
+    const { isHeld, go } = holdStows();
     await sending.send(2);
-    await expect.poll(() => isHeld).toBe(true);
+    await expect.poll(isHeld).toBe(true);
     await stack.server.kill();
     go();
     await stack.server.start();
