@@ -7,11 +7,11 @@ import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { expect, it } from 'vitest';
 import { cancelUpload } from '../server/src/uploads/cancel-upload.js';
 import { openDelivery } from '../worker/src/delivery/delivery-record.js';
-import { takeInEarly } from '../worker/src/intake/early-intake.js';
+import { examineArrived } from '../worker/src/intake/examine-arrived.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
 import { ClaimLost } from '../worker/src/row-claim.js';
 import { expireUploads } from '../worker/src/upkeep/expire-uploads.js';
-import { sweepEarly } from '../worker/src/upkeep/sweep-early.js';
+import { sweepArrived } from '../worker/src/upkeep/sweep-arrived.js';
 import { makeStudy } from './support/delivery-fixture.js';
 import {
   addArriving,
@@ -32,7 +32,7 @@ it('hands on what has arrived, and the rest of it when that has', async () => {
   const { objects } = makeStudy(3, slice);
   const uploadId = await addArriving(objects);
   await fixture.db('uploadFiles').where({ uploadId, filename: '2.dcm' }).update({ status: 'uploading' });
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const study = await theStudy(uploadId);
   expect(study).toMatchObject({
     earlyDelivery: 'going',
@@ -42,10 +42,10 @@ it('hands on what has arrived, and the rest of it when that has', async () => {
   });
   expect(await fixture.instances(study.id)).toHaveLength(2);
   await fixture.db('studies').where({ id: study.id }).update({ earlyDelivery: 'waiting' });
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'waiting' });
   await fixture.db('uploadFiles').where({ uploadId, filename: '2.dcm' }).update({ status: 'received' });
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   expect(await theStudy(uploadId)).toMatchObject({ id: study.id, earlyDelivery: 'going' });
   expect(await fixture.instances(study.id)).toHaveLength(3);
 });
@@ -53,9 +53,9 @@ it('hands on what has arrived, and the rest of it when that has', async () => {
 it('hands on an image once, also where its file comes again', async () => {
   const { objects } = makeStudy(1, slice);
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   await moveFiles(await addArriving(objects), uploadId);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   expect(await isSeen(uploadId)).toEqual([true, true]);
   expect(await fixture.instances((await theStudy(uploadId)).id)).toHaveLength(1);
 });
@@ -64,7 +64,7 @@ it('gives an early STAT study its turn before all that is less urgent, while its
   await fixture.addUpload(makeStudy(1), 'routine');
   await fixture.addUpload(makeStudy(1), 'emergency');
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const routine = { serviceLevel: 'routine', target: DEFAULT_TARGET } as const;
   const next = async () => {
@@ -93,12 +93,15 @@ it('gives an early STAT study its turn before all that is less urgent, while its
   expect(await next()).toBe(false);
 });
 
-it('does nothing where nothing may go early', async () => {
+it('hands on nothing where nothing may go early, and looks at nothing of what is here as a whole', async () => {
+  const off = await addArriving();
+  await examineArrived(deps({ delivery: { eager: 'off' } }), off);
+  expect(await studies(off)).toEqual([]);
+  expect(await isSeen(off)).toEqual([true, true]);
   const uploadId = await addArriving();
-  await takeInEarly(deps({ delivery: { eager: 'off' } }), uploadId);
   for (const status of ['received', 'processing', 'delivering'] as const) {
     await setStatus(uploadId, status);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
   }
   expect(await studies(uploadId)).toEqual([]);
   expect(await isSeen(uploadId)).toEqual([false, false]);
@@ -109,18 +112,18 @@ it('looks at a file once, and once more only where the storage was at fault', as
   const [file] = await listUploadFiles(fixture.db, uploadId);
   const broken = {
     ...deps(),
-    files: { ...fixture.files, open: () => Promise.reject(new Error('The disk is away')) },
+    files: { ...fixture.files, locate: () => Promise.reject(new Error('The disk is away')) },
   };
-  await takeInEarly(broken, uploadId);
+  await examineArrived(broken, uploadId);
   expect(await isSeen(uploadId)).toEqual([false, false]);
   // A worker ended over it.
   await fixture.db('uploadFiles').where({ id: file?.id }).update({ seenEarly: true });
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   expect(await fixture.instances((await theStudy(uploadId)).id)).toHaveLength(1);
 });
 
 it('looks again for what a lost job was about, and for nothing else', async () => {
-  const sweep = () => sweepEarly({ db: fixture.db, transact: fixture.transact, config });
+  const sweep = () => sweepArrived({ db: fixture.db, transact: fixture.transact, config });
   const uploadId = await addArriving();
   expect(await sweep()).toBe(0);
   await fixture
@@ -132,10 +135,11 @@ it('looks again for what a lost job was about, and for nothing else', async () =
   expect(await fixture.takeJobs()).toMatchObject([
     { queue: 'intake', jobId: `early-${uploadId}-2`, payload: { uploadId, early: true }, priority: 1 },
   ]);
+  // Nothing of it may go early: it makes way for all that is here as a whole.
   await fixture.db('uploads').where({ id: uploadId }).update({ onDoubt: 'ask' });
-  expect(await sweep()).toBe(0);
-  await fixture.db('uploads').where({ id: uploadId }).update({ onDoubt: null });
-  await takeInEarly(deps(), uploadId);
+  expect(await sweep()).toBe(1);
+  expect(await fixture.takeJobs()).toMatchObject([{ queue: 'intake', priority: 4 }]);
+  await examineArrived(deps(), uploadId);
   expect(await sweep()).toBe(0);
 });
 
@@ -143,7 +147,7 @@ it('sends nothing of a study of which two patients arrive together, and tells no
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   const uploadId = await addArriving([...objects, { sopInstanceUid: newUid(), bytes }]);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const study = await theStudy(uploadId);
   expect(study.earlyDelivery).toBe('stopped');
   expect(await fixture.instances(study.id)).toEqual([]);
@@ -182,9 +186,9 @@ it.each(['whole', 'to be repaired', 'of another day and nameless'])(
       bytes: buildDicom({ ...slice, studyInstanceUid, sopInstanceUid, patientBirthDate: '19800203' }),
     }));
     const uploadId = await addArriving([{ sopInstanceUid: newUid(), bytes: other }]);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
     await moveFiles(await addArriving(born), uploadId);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
     expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'stopped' });
     expect(await fixture.instances((await theStudy(uploadId)).id)).toEqual([]);
   },
@@ -197,10 +201,10 @@ it('goes on with a study of which the first image had to wait, and notes when it
   const uploadId = await addArriving([{ sopInstanceUid: uids.sopInstanceUid, bytes }]);
   const isBegun = async () =>
     (await fixture.db('auditEvents').where({ objectId: uploadId, action: 'upload.early_delivery' })).length;
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   expect(await isBegun()).toBe(0);
   await moveFiles(await addArriving(objects), uploadId);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id, earlyDelivery } = await theStudy(uploadId);
   expect(earlyDelivery).toBe('going');
   expect(await fixture.instances(id)).toMatchObject([{ sopInstanceUid: objects[0]?.sopInstanceUid }]);
@@ -210,12 +214,12 @@ it('goes on with a study of which the first image had to wait, and notes when it
 it('takes the study from whoever delivers it when another patient turns up', async () => {
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const record = await openDelivery(await claimStudy(id), 'stat');
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
   expect(await theStudy(uploadId)).toMatchObject({ earlyDelivery: 'stopped', claimedBy: null });
   await record?.claim.stopRenewing();
@@ -223,7 +227,7 @@ it('takes the study from whoever delivers it when another patient turns up', asy
 
 it('lets an upload be cancelled as long as nothing has gone, even when it is about to', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const record = await openDelivery(await claimStudy((await theStudy(uploadId)).id), 'stat');
   expect(await cancelUpload(fixture.transact, config.pacs, uploadId, SYSTEM_ACTOR)).toBe(true);
   await expect(record?.sending(record.instances)).rejects.toThrow(ClaimLost);
@@ -234,7 +238,7 @@ it('lets an upload be cancelled as long as nothing has gone, even when it is abo
 
 it('ends an upload whose time is over when nothing of it is on its way any more', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const claim = await claimStudy(id);
   await fixture

@@ -10,7 +10,7 @@ import { resendStudies } from '../server/src/uploads/resend-studies.js';
 import { retryUpload } from '../server/src/uploads/retry-upload.js';
 import { openDelivery } from '../worker/src/delivery/delivery-record.js';
 import { problemOfStudy } from '../worker/src/delivery/study-outcome.js';
-import { takeInEarly } from '../worker/src/intake/early-intake.js';
+import { examineArrived } from '../worker/src/intake/examine-arrived.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
 import { ClaimLost } from '../worker/src/row-claim.js';
 import { makeStudy } from './support/delivery-fixture.js';
@@ -32,7 +32,7 @@ import {
 it('keeps what went, the PACS it went to, and nothing of a study of which nothing went', async () => {
   const [went, waits] = [makeStudy(1, slice), makeStudy(1, slice)];
   const uploadId = await addArriving([...went.objects, ...waits.objects]);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const [first, second] = await studies(uploadId);
   await markSent(first?.id ?? '');
   await setStatus(uploadId, 'received');
@@ -68,7 +68,7 @@ it('takes that of two images under one identifier which went already', async () 
   const uploadId = await addArriving([{ sopInstanceUid, bytes: twin }]);
   await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'uploading' });
   await moveFiles(await addArriving(objects), uploadId);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   await fixture.db('uploadFiles').where({ uploadId }).update({ status: 'received' });
@@ -84,7 +84,7 @@ it('takes that of two images under one identifier which went already', async () 
 
 it('says how much went, and may have gone, when the files cannot be read any more', async () => {
   const uploadId = await addArriving(makeStudy(9, slice).objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   const [refused, tooLarge, broke, ignored, conflict, ...others] = await fixture.instances(id);
@@ -119,7 +119,7 @@ it('says how much went, and may have gone, when the files cannot be read any mor
 
 it('never makes a success of what should not have gone, however often the rest is tried', async () => {
   const uploadId = await addArriving(makeStudy(3, slice).objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   await fixture.db('studies').where({ id }).update({ status: 'delivering', attempts: 1 });
@@ -178,7 +178,7 @@ const secondsUntil = (date: Date | null) => ((date?.getTime() ?? 0) - Date.now()
 
 it('keeps a wait of the PACS when all has arrived', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const [first] = await fixture.instances(id);
   await fixture.db('instances').where({ id: first?.id }).update({ sends: 1 });
@@ -194,7 +194,7 @@ it('keeps a wait of the PACS when all has arrived', async () => {
 
 it('waits for what may still arrive when what is under way turns out to be wrong in part', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const record = await openDelivery(await claimStudy(id), 'stat');
   await markSent(id);
@@ -214,12 +214,12 @@ it('waits for what may still arrive when it takes a study from whoever delivers 
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   const stopWith = async (wait: Date | null, isHeld: boolean) => {
     const uploadId = await addArriving(objects);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
     const { id } = await theStudy(uploadId);
     const claim = isHeld ? await claimStudy(id) : undefined;
     await fixture.db('studies').where({ id }).update({ nextAttemptAt: wait });
     await moveFiles(await addArriving([{ sopInstanceUid: newUid(), bytes }]), uploadId);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
     await claim?.stopRenewing();
     return theStudy(uploadId);
   };
@@ -232,7 +232,7 @@ it('waits for what may still arrive when it takes a study from whoever delivers 
 
 it('keeps as delivered what went and was right, though its file is lost here since', async () => {
   const uploadId = await addArriving(makeStudy(3, slice).objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   const [lost] = await fixture.instances(id);
@@ -251,7 +251,7 @@ it('keeps as delivered what went and was right, though its file is lost here sin
 it('keeps as delivered a study of which all files are lost since, beside another', async () => {
   const [gone, other] = [makeStudy(1, slice), makeStudy(1, slice)];
   const uploadId = await addArriving([...gone.objects, ...other.objects]);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   for (const { id } of await studies(uploadId)) await markSent(id);
   const study = (await studies(uploadId)).find((each) => each.studyInstanceUid === gone.studyInstanceUid);
   const [lost] = await fixture.instances(study?.id ?? '');
@@ -269,7 +269,7 @@ it('keeps as delivered a study of which all files are lost since, beside another
 it('calls it a fault where the lost one named another patient than what is left', async () => {
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   const [lost] = await fixture.instances(id);
@@ -293,7 +293,7 @@ it('keeps as it was sent what the PACS has without the Patient ID that is added 
     return { sopInstanceUid, bytes };
   });
   const uploadId = await addArriving(nameless);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   const [, stored, refused] = await fixture.instances(id);
@@ -319,7 +319,7 @@ it('keeps as it was sent what the PACS has without the Patient ID that is added 
 
 it('lets nothing more go when the files cannot be read, and tries again what was refused on Retry', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const record = await openDelivery(await claimStudy(id), 'stat');
   await markSent(id);
@@ -345,7 +345,7 @@ it('asks the sender, where a doubt is to be asked about by now, unless something
   const hold = { intake: { ...config.intake, mismatch: 'hold' as const } };
   const outcome = async (isSent: boolean) => {
     const uploadId = await addArriving(makeStudy(1, slice).objects);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
     if (isSent) await markSent((await theStudy(uploadId)).id);
     const doubtful = { status: 'received', studyDate: '2026-01-06' };
     await fixture.db('uploads').where({ id: uploadId }).update(doubtful);

@@ -7,7 +7,7 @@ import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { expect, it, vi } from 'vitest';
 import { deliverStudy } from '../worker/src/delivery/deliver-study.js';
 import { openDelivery } from '../worker/src/delivery/delivery-record.js';
-import { takeInEarly } from '../worker/src/intake/early-intake.js';
+import { examineArrived } from '../worker/src/intake/examine-arrived.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
 import { ClaimLost } from '../worker/src/row-claim.js';
 import { expireUploads } from '../worker/src/upkeep/expire-uploads.js';
@@ -33,14 +33,14 @@ const secondsUntil = (date: Date | null) => ((date?.getTime() ?? 0) - Date.now()
 it('does not let another upload bring another patient into a study that is begun early', async () => {
   const { objects, studyInstanceUid } = makeStudy(1, slice);
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   await markSent((await theStudy(uploadId)).id);
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   const other = await addArriving([{ sopInstanceUid: newUid(), bytes }], {
     patientName: 'Roe, Mary',
     patientId: '815',
   });
-  await takeInEarly(deps(), other);
+  await examineArrived(deps(), other);
   expect(await theStudy(other)).toMatchObject({ earlyDelivery: 'stopped' });
   await setStatus(other, 'received');
   await takeInUpload(deps(), other);
@@ -54,7 +54,7 @@ it.each([
 ])('nor into one that is %s and %s in part, its upload having been checked', async (status, instance) => {
   const { objects, studyInstanceUid } = makeStudy(2, slice);
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   await markSent(id);
   const [first] = await fixture.instances(id);
@@ -66,7 +66,7 @@ it.each([
   const bytes = buildDicom({ ...slice, studyInstanceUid, patientName: 'Roe^Mary', patientId: '815' });
   const mary = { patientName: 'Roe, Mary', patientId: '815' };
   const other = await addArriving([{ sopInstanceUid: newUid(), bytes }], mary);
-  await takeInEarly(deps(), other);
+  await examineArrived(deps(), other);
   expect(await theStudy(other)).toMatchObject({ earlyDelivery: 'stopped' });
   await setStatus(other, 'received');
   await takeInUpload(deps(), other);
@@ -75,7 +75,7 @@ it.each([
 
 it('goes no further early where early delivery was switched off, and delivers the whole upload', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const routine = { serviceLevel: 'routine', target: DEFAULT_TARGET } as const;
   expect(await claimNextStudy(fixture.db, targets, newId(), 60, 'off')).toBeUndefined();
@@ -91,7 +91,7 @@ it('goes no further early where early delivery was switched off, and delivers th
 
 it('asks by the clock of the database whether something is on its way when the time of an upload is over', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const claim = await claimStudy((await theStudy(uploadId)).id);
   await fixture
     .db('uploads')
@@ -109,7 +109,7 @@ it('asks by the clock of the database whether something is on its way when the t
 
 it('leaves nothing to a worker that was away too long when the time of the upload was over', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const record = await openDelivery(await claimStudy(id), 'stat');
   await markSent(id);
@@ -129,8 +129,8 @@ it('leaves nothing to a worker that was away too long when the time of the uploa
 
 it('looks on where a study is taken back in the moment its turn comes', async () => {
   const [first, second] = [await addArriving(), await addArriving()];
-  await takeInEarly(deps(), first);
-  await takeInEarly(deps(), second);
+  await examineArrived(deps(), first);
+  await examineArrived(deps(), second);
   const cancelling = await fixture.db.transaction();
   await cancelling('studies').where({ uploadId: first }).delete();
   const turn = claimNextStudy(fixture.db, targets, newId(), 60, 'stat');
@@ -148,7 +148,7 @@ async function blocked(): Promise<void> {
 
 it('calls it no error when a study is gone before its delivery has begun', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const claim = await claimStudy((await theStudy(uploadId)).id);
   await fixture.db('studies').where({ uploadId }).delete();
   await deliverStudy(fixture.deps({ url: 'http://127.0.0.1:9' }), claim);
@@ -157,7 +157,7 @@ it('calls it no error when a study is gone before its delivery has begun', async
 
 it('counts a delivery that is under way until it has ended, though all has arrived meanwhile', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const claim = await claimStudy((await theStudy(uploadId)).id);
   await setStatus(uploadId, 'received');
   const count = async () => (await countDeliveries(fixture.db, 'stat')).get(DEFAULT_TARGET);
@@ -168,7 +168,7 @@ it('counts a delivery that is under way until it has ended, though all has arriv
 
 it('says only of what is to go that it waits for the PACS', async () => {
   const uploadId = await addArriving();
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   const mark = () => fixture.transact((unit) => markWaitingForPacs(unit, { target: DEFAULT_TARGET }, null));
   for (const earlyDelivery of ['waiting', 'stopped']) {
@@ -183,7 +183,7 @@ it('says only of what is to go that it waits for the PACS', async () => {
 
 it.each(['waiting', 'going on'])('says that studies are %s without a deadlock', async (what) => {
   const uploadId = await addArriving([...makeStudy(1, slice).objects, ...makeStudy(1, slice).objects]);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   if (what === 'going on') await fixture.db('studies').update({ waitingFor: 'pacs' });
   const [first, second] = await studies(uploadId);
   // Scans of the table and of the index find the one with the greater id first.
@@ -231,7 +231,7 @@ it('takes up again after a while what has few new images, and at once what has m
       return { sopInstanceUid: uids.sopInstanceUid, bytes: buildDicom({ ...slice, ...uids }) };
     });
     await moveFiles(await addArriving(made), uploadId);
-    await takeInEarly(deps(), uploadId);
+    await examineArrived(deps(), uploadId);
   };
   const isDue = async () => {
     const claimed = await claimNextStudy(fixture.db, targets, newId(), 60, 'stat');
@@ -239,7 +239,7 @@ it('takes up again after a while what has few new images, and at once what has m
     return claimed !== undefined;
   };
   const uploadId = await addArriving(objects);
-  await takeInEarly(deps(), uploadId);
+  await examineArrived(deps(), uploadId);
   const { id } = await theStudy(uploadId);
   expect(await isDue()).toBe(true);
   const record = await openDelivery(await claimStudy(id), 'stat');

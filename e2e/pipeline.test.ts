@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { loadConfig } from '@relaypacs/core/config.js';
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import { openDatabase } from '@relaypacs/core/db/database.js';
 import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { createLogger } from '@relaypacs/core/observability/logger.js';
 import { openPlatform } from '@relaypacs/core/platform.js';
@@ -72,6 +73,26 @@ describe('a study on its way into the PACS', () => {
       'delivering',
       'delivered',
     ]);
+    expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
+  });
+
+  it('is looked at file by file while the rest of it still arrives', async () => {
+    const study = makeStudy(30);
+    const totalBytes = study.files.reduce((sum, file) => sum + file.length, 0);
+    const upload = await jane.announce({ fileCount: 30, totalBytes });
+    const send = (files: Uint8Array[]) =>
+      Promise.all(files.map((file) => jane.createFile(upload, file, `${newUid()}.dcm`)));
+    await send(study.files.slice(0, 29));
+    const db = openDatabase(stack.databaseUrl, 1);
+    try {
+      const count = async () => (await db('fileExaminations').where({ uploadId: upload.id })).length;
+      await expect.poll(count, { timeout: 10_000 }).toBe(29);
+      await send(study.files.slice(29));
+      expect(await settled(upload.id)).toMatchObject({ status: 'delivered', instances: { verified: 30 } });
+      expect(await count()).toBe(0);
+    } finally {
+      await db.destroy();
+    }
     expect(await orthancDigests(orthanc, study.studyInstanceUid)).toEqual(study.digests);
   });
 

@@ -11,14 +11,14 @@ import { Circuits } from './delivery/circuits.js';
 import { createDeliveryMetrics } from './delivery/delivery-metrics.js';
 import { DeliveryDispatcher } from './delivery/dispatcher.js';
 import { PacsAccesses } from './delivery/pacs-access.js';
-import { takeInEarly } from './intake/early-intake.js';
+import { examineArrived } from './intake/examine-arrived.js';
 import { takeInUpload } from './intake/take-in-upload.js';
 import { IsolatedTasks } from './isolation/isolated-tasks.js';
 import { expireUploads } from './upkeep/expire-uploads.js';
 import { removeBytes } from './upkeep/remove-bytes.js';
 import { removeOrphans } from './upkeep/remove-orphans.js';
 import { startUpkeep } from './upkeep/schedule.js';
-import { sweepEarly } from './upkeep/sweep-early.js';
+import { sweepArrived } from './upkeep/sweep-arrived.js';
 import { sweepStranded } from './upkeep/sweep-stranded.js';
 
 const SECOND = 1000;
@@ -47,7 +47,7 @@ await runService(logger, async () => {
   const consumers = [
     openConsumer('intake', config, config.worker.intakeConcurrency, ({ uploadId, early }, jobId) =>
       withLogContext({ uploadId, jobId }, async () => {
-        await (early ? takeInEarly(deps, uploadId) : takeInUpload(deps, uploadId));
+        await (early ? examineArrived(deps, uploadId) : takeInUpload(deps, uploadId));
         // Where this worker is free, the study does not wait for its job to come round.
         deliveries.wake();
       }),
@@ -62,9 +62,7 @@ await runService(logger, async () => {
     [
       { name: 'PACS', everyMs: SECOND, run: () => circuits.tend().then(() => 0) },
       { name: 'sweep', everyMs: 5 * SECOND, run: () => sweepStranded(platform) },
-      ...(config.delivery.eager === 'off'
-        ? []
-        : [{ name: 'sweep early', everyMs: 5 * SECOND, run: () => sweepEarly(platform) }]),
+      { name: 'sweep arrived', everyMs: 5 * SECOND, run: () => sweepArrived(platform) },
       { name: 'expire', everyMs: 30 * SECOND, run: () => expireUploads(platform) },
       { name: 'remove bytes', everyMs: MINUTE, run: () => removeBytes(platform) },
       { name: 'remove orphans', everyMs: 60 * MINUTE, run: () => removeOrphans(platform) },

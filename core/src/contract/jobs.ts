@@ -1,6 +1,6 @@
 /** The queues and what their jobs carry: ids only, never patient data. */
 export interface JobPayloads {
-  /** Open, check and record what one upload holds; `early`: what may be delivered while the rest still arrives. */
+  /** Open, check and record what one upload holds; `early`: look at what is here while the rest still arrives. */
   intake: { uploadId: string; early?: true };
   /** Bring one study into the PACS and prove that it is there. */
   delivery: { studyId: string };

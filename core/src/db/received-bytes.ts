@@ -8,6 +8,8 @@ export interface ReceivedFile {
   /** Files received before, and their bytes. */
   received: number;
   receivedBytes: number;
+  /** Some of those were not looked at yet: a job that will find all of them is on its way. */
+  hasUnseen: boolean;
 }
 
 /** Marks a file as received if it fits into its upload, whose row the transaction must hold. */
@@ -21,14 +23,16 @@ export async function receiveUploadFile(
     .raw(
       `WITH before AS (
        SELECT count(*) FILTER (WHERE status <> 'uploading') AS received,
-              CAST(coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS bigint) AS received_bytes
+              CAST(coalesce(sum(size) FILTER (WHERE status <> 'uploading'), 0) AS bigint) AS received_bytes,
+              coalesce(bool_or(status = 'received' AND NOT seen_early AND NOT is_partial AND NOT is_derived), false)
+                AS has_unseen
        FROM upload_files WHERE upload_id = :uploadId
      ), done AS (
        UPDATE upload_files f SET status = 'received', size = :size, finished_at = now() FROM before
        WHERE f.id = :fileId AND f.upload_id = :uploadId AND f.status = 'uploading' AND NOT f.is_partial
          AND before.received < :fileCount AND before.received_bytes + :size <= :totalBytes
        RETURNING f.id
-     ) SELECT received, received_bytes, EXISTS (SELECT FROM done) AS done FROM before`,
+     ) SELECT received, received_bytes, has_unseen, EXISTS (SELECT FROM done) AS done FROM before`,
       { uploadId: upload.id, fileCount: upload.fileCount, totalBytes: upload.totalBytes, fileId, size },
     )
     .options(prepared('receive file'));

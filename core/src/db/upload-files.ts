@@ -23,7 +23,7 @@ export interface UploadFileRow {
   /** Written by the intake (a wrapped image or note), and no file of the sender's. */
   isDerived: boolean;
   status: FileStatus;
-  /** Was looked at for early delivery. */
+  /** Was looked at while the rest of its upload still arrived. */
   seenEarly: boolean;
   /** Null until the worker has looked into it. */
   kind: FileKind | null;

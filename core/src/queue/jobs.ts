@@ -1,7 +1,7 @@
 import type { QueuedJob } from '../contract/jobs.js';
 import type { StudyRow } from '../db/studies.js';
 import type { UploadRow } from '../db/uploads.js';
-import { priorityOf } from '../domain/service-level.js';
+import { LAST, priorityOf } from '../domain/service-level.js';
 
 /**
  * The intake job of an upload. Its id carries the number of attempts begun, so a job that is added twice exists
@@ -22,14 +22,19 @@ export function intakeJob(
 /**
  * The job that looks at what has arrived of an upload while the rest still does.
  *
- * @param received - files that have arrived; the number makes the job's id
+ * @param what - makes the job's id: the number of files that have arrived, or the last one that was looked at
+ * @param urgency - `early`: images may go at once; else it makes way for all uploads that are here as a whole
  */
-export function earlyIntakeJob(upload: Pick<UploadRow, 'id' | 'serviceLevel'>, received: number): QueuedJob {
+export function arrivedFilesJob(
+  upload: Pick<UploadRow, 'id' | 'serviceLevel'>,
+  what: number | string,
+  urgency: 'early' | 'ahead',
+): QueuedJob {
   return {
     queue: 'intake',
-    jobId: `early-${upload.id}-${received}`,
+    jobId: `early-${upload.id}-${what}`,
     payload: { uploadId: upload.id, early: true },
-    priority: priorityOf(upload.serviceLevel),
+    priority: urgency === 'early' ? priorityOf(upload.serviceLevel) : LAST,
     runAt: new Date(),
   };
 }

@@ -1,19 +1,18 @@
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
-import { hasUnseenBeside } from '@relaypacs/core/db/early-files.js';
 import { receiveUploadFile } from '@relaypacs/core/db/received-bytes.js';
 import type { Transact, UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { deleteUploadFiles, findUploadFile } from '@relaypacs/core/db/upload-files.js';
 import { announceUpload, lockUpload, setTotalBytes, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { type EarlyRules, mayGoEarly } from '@relaypacs/core/domain/early-delivery.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
-import { earlyIntakeJob } from '@relaypacs/core/queue/jobs.js';
+import { arrivedFilesJob } from '@relaypacs/core/queue/jobs.js';
 import { receiveUpload } from '@relaypacs/core/uploads/receive-upload.js';
 import { HttpProblem } from '../http/http-problem.js';
 import type { TusRequest } from './tus-request.js';
 
 export interface FinishDeps {
   transact: Transact;
-  /** Whether what has arrived is looked at while the rest still does. */
+  /** Whether images may go while the rest of their upload still arrives. */
   config: EarlyRules;
 }
 
@@ -60,9 +59,8 @@ export async function receiveFile(
   const received = before.received + 1;
   const receivedBytes = before.receivedBytes + size;
   if (received < upload.fileCount) {
-    if (mayGoEarly(upload, config) && !(await hasUnseenBeside(unit.trx, upload.id, fileId))) {
-      unit.enqueue(earlyIntakeJob(upload, received));
-    }
+    const urgency = mayGoEarly(upload, config) ? 'early' : 'ahead';
+    if (!before.hasUnseen) unit.enqueue(arrivedFilesJob(upload, received, urgency));
     announceUpload(unit, upload);
     return nothingToDo;
   }

@@ -8,7 +8,15 @@ import type { FileOpener } from '@relaypacs/core/storage/uploaded-files.js';
 import { type Digests, digestBeside, MOST_BYTES } from './digest-threads.js';
 import { type ArchiveDeps, examineGzip, examineZip } from './examine-archive.js';
 import { examineContent, readHead, sniff } from './examine-content.js';
-import { type CheckedFile, type Examined, isLost, type LostFile, refuse, rejected } from './examined.js';
+import {
+  type CheckedFile,
+  type Examined,
+  isLost,
+  type KnownObject,
+  type LostFile,
+  refuse,
+  rejected,
+} from './examined.js';
 import { TRANSFER_DAMAGED } from './intake-problems.js';
 
 export interface FileExaminationDeps extends ArchiveDeps {
@@ -29,33 +37,69 @@ function lost(file: UploadFileRow): LostFile {
  * Looks at one received file: what it is, by its content; its digests; and whether it can be delivered, alone or as an
  * archive of things that can. Content of any sort, and content that is gone, leads to a verdict.
  *
+ * @param known - what was found in it before, if anything: then only its length is looked at
  * @throws only faults of the storage
  */
-export async function examineFile(deps: FileExaminationDeps, file: UploadFileRow): Promise<CheckedFile> {
-  const object = await deps.files.open(file.id).catch((error: unknown) => {
+export async function examineFile(
+  deps: FileExaminationDeps,
+  file: UploadFileRow,
+  known?: KnownObject,
+): Promise<CheckedFile> {
+  const checked = await withStored(deps, file, async (object) =>
+    known?.size === object.size
+      ? { file, ...known }
+      : examineStored(deps, file, object, await readWhole(object)),
+  );
+  return checked ?? lost(file);
+}
+
+/**
+ * Looks at one received file if it is a DICOM object by itself.
+ *
+ * @returns undefined for anything else, archives of objects and what is gone included
+ * @throws only faults of the storage
+ */
+export async function examineSingleObject(
+  deps: FileExaminationDeps,
+  file: UploadFileRow,
+): Promise<CheckedFile | undefined> {
+  return withStored(deps, file, async (object) => {
+    const bytes = await readWhole(object);
+    const kind = sniff(await readHead(bytes ? bytesSource(bytes) : object));
+    return kind === 'dicom' ? examineStored(deps, file, object, bytes) : undefined;
+  });
+}
+
+/** @returns undefined where not all of the file is there */
+async function withStored<T>(
+  { files }: Pick<FileExaminationDeps, 'files'>,
+  file: UploadFileRow,
+  look: (object: StoredObject) => Promise<T>,
+): Promise<T | undefined> {
+  let object: StoredObject | undefined;
+  try {
+    object = await files.open(file.id);
+    return object.size < (file.size ?? 0) ? undefined : await look(object);
+  } catch (error) {
     if (error instanceof ObjectMissing) return undefined;
     throw error;
-  });
-  if (!object) return lost(file);
-  try {
-    if (object.size < (file.size ?? 0)) return lost(file);
-    return await examineStored(deps, file, object);
-  } catch (error) {
-    if (error instanceof ObjectMissing) return lost(file);
-    throw error;
   } finally {
-    await object.close();
+    await object?.close();
   }
+}
+
+/** What is not large is read once and kept while it is looked at; undefined: the others are not. */
+async function readWhole(object: StoredObject): Promise<Uint8Array | undefined> {
+  return object.size <= MOST_BYTES ? object.read(0, object.size) : undefined;
 }
 
 async function examineStored(
   deps: FileExaminationDeps,
   file: UploadFileRow,
   object: StoredObject,
+  bytes: Uint8Array | undefined,
 ): Promise<CheckedFile> {
   const { size } = object;
-  // What is not larger is read once and kept while it is looked at.
-  const bytes = size <= MOST_BYTES ? await object.read(0, size) : undefined;
   const withMd5 = file.announcedMd5 !== null;
   const digests = bytes ? digestBeside(bytes, withMd5) : digestStream(object.stream(0, size), withMd5);
   // A large one is read twice, one time after the other.

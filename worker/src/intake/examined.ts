@@ -66,6 +66,9 @@ export interface LostFile extends Examined {
   entries: ExaminedEntry[];
 }
 
+/** A file that is an object by itself, as it was found before. */
+export type KnownObject = Omit<ReadFile, 'file'>;
+
 export type CheckedFile = ReadFile | LostFile;
 
 /** True when the bytes of the file are not there any more. */

@@ -12,9 +12,9 @@ import { findEarlierInstances, insertInstances } from '@relaypacs/core/db/instan
 import { findKnownPatients, insertStudy, type StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { isAsAnnounced, listUploadFiles } from '@relaypacs/core/db/upload-files.js';
-import { announceUpload, lockUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
+import { announceUpload, type UploadRow } from '@relaypacs/core/db/uploads.js';
 import { findUser } from '@relaypacs/core/db/users.js';
-import { type EarlyDelivery, mayGoEarly } from '@relaypacs/core/domain/early-delivery.js';
+import type { EarlyDelivery } from '@relaypacs/core/domain/early-delivery.js';
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import type { PatientFacts } from '@relaypacs/core/studies/patients.js';
 import { chooseEarly, type EarlyObject, toEarlyObject } from './early-choice.js';
@@ -22,24 +22,26 @@ import type { CheckedFile } from './examined.js';
 import { fullestAttributes, toRows } from './group-studies.js';
 import { targetOfStudy } from './target-of-study.js';
 
-type EarlyConfig = Pick<Config, 'delivery' | 'intake' | 'uploads' | 'pacs'>;
+type EarlyConfig = Pick<Config, 'uploads' | 'pacs'>;
 
 const DAY_MS = 86_400_000;
 
 /**
- * Writes down which of the files that were looked at go early, and hands their studies to delivery. What was received
- * as a whole meanwhile, cancelled, or removed, is left alone.
+ * Writes down which of the files that were looked at go early, and hands their studies to delivery. What was removed
+ * meanwhile is left alone.
+ *
+ * @param upload - one that may go early, which the transaction must hold
  */
 export async function recordEarly(
   unit: UnitOfWork,
   config: EarlyConfig,
-  uploadId: string,
+  upload: UploadRow,
   checked: readonly CheckedFile[],
 ): Promise<void> {
   const { trx } = unit;
-  const upload = await lockUpload(trx, uploadId);
-  if (!upload || !mayGoEarly(upload, config)) return;
+  const { id: uploadId } = upload;
   const objects = await findAsAnnounced(unit, uploadId, checked);
+  if (objects.length === 0) return;
   const studies = await lockEarlyStudies(trx, uploadId);
   const since = new Date(Date.now() - config.uploads.duplicateWindowDays * DAY_MS);
   const sopUids = objects.flatMap(({ object }) => object.attributes.sopInstanceUid ?? []);

@@ -12,6 +12,7 @@ import {
   deleteUnusedDerivedFiles,
   insertDerivedFiles,
 } from '@relaypacs/core/db/derived-files.js';
+import { deleteFileExaminations } from '@relaypacs/core/db/file-examinations.js';
 import { listRecordedStudies, recordStudy, removeStudy } from '@relaypacs/core/db/recorded-studies.js';
 import type { StudyRow } from '@relaypacs/core/db/studies.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
@@ -82,6 +83,7 @@ export async function recordIntake(
   const { files, studies, derived, warnings } = tellWhatWent(early, result);
   const fault = uploadFault(early);
   await recordFileVerdicts(trx, files.map(toVerdict));
+  await deleteFileExaminations(trx, upload.id);
   await replaceArchiveEntries(
     trx,
     upload.id,

@@ -34,6 +34,7 @@ import { addAnnouncedPatientId } from './add-patient-id.js';
 import { concludeArchive } from './examine-archive.js';
 import { compareWithAnnounced, examineFile, takeAnnouncedMd5 } from './examine-file.js';
 import { type CheckedFile, isLost, subjectsOf } from './examined.js';
+import { recallExamined } from './examined-before.js';
 import { groupStudies } from './group-studies.js';
 import { type IntakeResult, recordIntake } from './record-intake.js';
 import { addStudyDoubts, uploadDoubts } from './study-doubts.js';
@@ -76,10 +77,12 @@ async function examineFiles(
     spent: { entries: 0, bytes: 0, dicomdirs: 0 },
     signal,
   };
+  const sizes = new Map(files.map(({ id, size }) => [id, size ?? 0]));
+  const known = await recallExamined(deps.db, upload, sizes);
   const checked: CheckedFile[] = [];
   await inParallel([...files.entries()], FILES_AT_ONCE, async ([index, file]) => {
     signal.throwIfAborted();
-    const result = await examineFile(examination, file);
+    const result = await examineFile(examination, file, known.get(file.id));
     if (isLost(result)) deps.logger.error('Stored bytes are damaged or gone', { fileId: file.id });
     checked[index] = result;
   });

@@ -1,4 +1,5 @@
 import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
+import { deleteFileExaminations } from '@relaypacs/core/db/file-examinations.js';
 import { deleteSegments, listUploadObjectKeys } from '@relaypacs/core/db/file-segments.js';
 import {
   isToBeEmptied,
@@ -49,6 +50,7 @@ async function emptyUpload(
     const keys = await listUploadObjectKeys(unit.trx, id);
     await storage.remove(keys);
     await deleteSegments(unit.trx, keys);
+    await deleteFileExaminations(unit.trx, id);
     await recordBytesRemoved(unit.trx, id);
     unit.audit({
       actor: SYSTEM_ACTOR,
