@@ -177,3 +177,37 @@ it('makes its folder for itself alone, and reports one that cannot be made', asy
   const impossible = new FileStorage({ directory: path.join(directory, 'file', 'sub'), fsync: true });
   await expect(impossible.check()).rejects.toThrow();
 });
+
+it('lends memory for large chunks until the next is asked for, and to nobody else before', async () => {
+  const size = 3 * 512 * 1024 + 1000;
+  const content = (first: number) => Buffer.alloc(size).map((_, i) => (first + i / 4096) % 251);
+  const [a, b] = [content(0), content(100)];
+  await writeFile(path.join(directory, 'a'), a);
+  await writeFile(path.join(directory, 'b'), b);
+  const [objectA, objectB] = [await storage.open('a', size), await storage.open('b', size)];
+  const read = async (object: typeof objectA) => {
+    const pieces: Buffer[] = [];
+    for await (const chunk of object.stream(0, size, { lent: true })) {
+      // As long as it is lent, nobody else writes into it.
+      const copy = Buffer.from(chunk);
+      await buffer(objectB.stream(0, 10));
+      expect(copy.equals(chunk)).toBe(true);
+      pieces.push(copy);
+    }
+    return Buffer.concat(pieces);
+  };
+  const [readA, readB, again] = await Promise.all([read(objectA), read(objectB), read(objectA)]);
+  expect([readA.equals(a), readB.equals(b), again.equals(a)]).toEqual([true, true, true]);
+
+  const [kept, small] = [objectA.stream(0, size, { lent: true }), objectA.stream(0, 1000, { lent: true })];
+  const first = (await kept[Symbol.asyncIterator]().next()).value as Uint8Array;
+  const before = Buffer.from(first);
+  await kept[Symbol.asyncIterator]().return?.(undefined);
+  const few = (await small[Symbol.asyncIterator]().next()).value as Uint8Array;
+  await small[Symbol.asyncIterator]().next();
+  await Promise.all([read(objectB), read(objectB)]);
+  // Who ended early keeps what it got, and small chunks are given away.
+  expect(before.equals(first)).toBe(true);
+  expect(Buffer.from(few).equals(a.subarray(0, 1000))).toBe(true);
+  await Promise.all([objectA.close(), objectB.close()]);
+});

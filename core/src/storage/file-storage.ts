@@ -3,10 +3,12 @@ import { access, type FileHandle, mkdir, open, opendir, rm, stat } from 'node:fs
 import path from 'node:path';
 import { FileWriter } from './file-writer.js';
 import {
+  LENT_BYTES,
   ObjectMissing,
   type ObjectStorage,
   type SegmentWriter,
   type StoredObject,
+  type StreamOptions,
   type WriterOptions,
 } from './object-storage.js';
 import { isSafeKey, isSegmentKey } from './segment-key.js';
@@ -17,7 +19,10 @@ export interface FileStorageOptions {
   fsync: boolean;
 }
 
-const STREAM_BYTES = 256 * 1024;
+const STREAM_BYTES = 512 * 1024;
+/** Memory for chunks that are lent, used again and again: allocating it for each costs more than reading. */
+const spare: Buffer[] = [];
+const MOST_SPARE = 16;
 
 /** Keeps every object as one file of a folder. */
 export class FileStorage implements ObjectStorage {
@@ -80,20 +85,31 @@ class FileObject implements StoredObject {
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     const wanted = Math.max(0, Math.min(length, this.size - offset));
-    const buffer = Buffer.allocUnsafe(wanted);
-    let done = 0;
-    while (done < wanted) {
-      const { bytesRead } = await this.handle.read(buffer, done, wanted - done, offset + done);
+    return this.fill(Buffer.allocUnsafe(wanted), offset);
+  }
+
+  private async fill(buffer: Buffer, offset: number): Promise<Buffer> {
+    for (let done = 0; done < buffer.length; ) {
+      const { bytesRead } = await this.handle.read(buffer, done, buffer.length - done, offset + done);
       if (bytesRead === 0) throw new ObjectMissing(this.key);
       done += bytesRead;
     }
     return buffer;
   }
 
-  async *stream(offset: number, length: number): AsyncGenerator<Uint8Array> {
+  async *stream(offset: number, length: number, options?: StreamOptions): AsyncGenerator<Uint8Array> {
     const end = Math.min(offset + length, this.size);
-    for (let at = offset; at < end; at += STREAM_BYTES)
-      yield await this.read(at, Math.min(STREAM_BYTES, end - at));
+    for (let at = offset; at < end; at += STREAM_BYTES) {
+      const wanted = Math.min(STREAM_BYTES, end - at);
+      if (!options?.lent || wanted < LENT_BYTES) {
+        yield await this.read(at, wanted);
+        continue;
+      }
+      const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(STREAM_BYTES);
+      yield await this.fill(buffer.subarray(0, wanted), at);
+      // Only here: who ends before may still be using it.
+      if (spare.length < MOST_SPARE) spare.push(buffer);
+    }
   }
 
   close(): Promise<void> {

@@ -5,9 +5,20 @@ export interface StoredObject {
   /** Up to `length` bytes from `offset`; fewer only at the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
   /** `length` bytes from `offset`, read as they are asked for. */
-  stream(offset: number, length: number): AsyncIterable<Uint8Array>;
+  stream(offset: number, length: number, options?: StreamOptions): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
+
+export interface StreamOptions {
+  /**
+   * Chunks of {@link LENT_BYTES} or more are only lent: they are filled with other bytes, perhaps of another object, once
+   * the next one is asked for. Whoever ends before that keeps the last one.
+   */
+  lent?: boolean;
+}
+
+/** Smaller chunks are never lent: they may lie in queues that are not waited for. */
+export const LENT_BYTES = 128 * 1024;
 
 /** Thrown when an object that should be there is not, or is shorter than it was. */
 export class ObjectMissing extends Error {

@@ -1,4 +1,10 @@
-import { ObjectMissing, type ObjectStorage, type Segment, type StoredObject } from './object-storage.js';
+import {
+  ObjectMissing,
+  type ObjectStorage,
+  type Segment,
+  type StoredObject,
+  type StreamOptions,
+} from './object-storage.js';
 
 /** A segment with the bytes of the file that count in it. */
 interface Piece extends Segment {
@@ -81,12 +87,12 @@ class StoredFile implements StoredObject {
     );
   }
 
-  async *stream(offset: number, length: number): AsyncGenerator<Uint8Array> {
+  async *stream(offset: number, length: number, options?: StreamOptions): AsyncGenerator<Uint8Array> {
     for (const { piece, at, wanted } of this.ranges(offset, length)) {
       const object = await this.acquire(piece);
       let missing = wanted;
       try {
-        for await (const chunk of object.stream(at, wanted)) {
+        for await (const chunk of object.stream(at, wanted, options)) {
           missing -= chunk.length;
           yield chunk;
         }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import { LENT_BYTES } from '@relaypacs/core/storage/object-storage.js';
 import { PacsUnavailable } from './pacs-unavailable.js';
 import { tlsProblem } from './tls-problems.js';
 
@@ -50,7 +51,7 @@ export interface Exchange {
   peer: Peer;
   timeouts: Timeouts;
   signal: AbortSignal;
-  /** Exactly `length` bytes; it is read no faster than the PACS takes them. */
+  /** Exactly `length` bytes; it is read no faster than the PACS takes them. The chunks may be lent. */
   body?: { length: number; chunks: AsyncIterable<Uint8Array> };
 }
 
@@ -218,16 +219,18 @@ async function writeBody(
   answered: AbortSignal,
   watch: PhaseWatch,
 ): Promise<boolean> {
+  const over = new Promise<false>((resolve) => {
+    answered.addEventListener('abort', () => resolve(false), { once: true });
+    req.once('close', () => resolve(false));
+  });
   watch.sending(true);
   for await (const chunk of chunks ?? []) {
     if (answered.aborted || req.destroyed) return false;
-    if (!req.write(chunk)) {
+    const written = new Promise<boolean>((resolve) => req.write(chunk, (error) => resolve(!error)));
+    // What is lent may still lie in the connection's queue, however much that takes.
+    if (req.writableNeedDrain || chunk.length >= LENT_BYTES) {
       watch.sending(false);
-      const flowing = await once(req, 'drain', { signal: answered }).then(
-        () => true,
-        () => false,
-      );
-      if (!flowing) return false;
+      if (!(await Promise.race([written, over]))) return false;
     }
     watch.sending(true);
   }

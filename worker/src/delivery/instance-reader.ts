@@ -2,7 +2,7 @@ import type { ContentStep } from '@relaypacs/core/archive/content-step.js';
 import { type Content, openContent } from '@relaypacs/core/archive/entry-content.js';
 import { ContentDamaged } from '@relaypacs/core/archive/refusals.js';
 import type { InstanceRow } from '@relaypacs/core/db/instances.js';
-import { ObjectMissing } from '@relaypacs/core/storage/object-storage.js';
+import { ObjectMissing, type StreamOptions } from '@relaypacs/core/storage/object-storage.js';
 import type { FileOpener, UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { nodeInflate } from '../contents/node-inflate.js';
 import { fromStoredPieces, streamPieces } from '../contents/source-pieces.js';
@@ -30,11 +30,16 @@ export class InstanceReader {
   /**
    * The bytes of an instance.
    *
+   * @param options - lent or not, where they lie in a file as they are
    * @throws StoredBytesDamaged while iterating, when they are gone, shorter than they were, or cannot be unpacked
    */
-  async *read(instance: InstanceRow, files: FileOpener = this.files): AsyncGenerator<Uint8Array> {
+  async *read(
+    instance: InstanceRow,
+    files: FileOpener = this.files,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Uint8Array> {
     try {
-      yield* this.stream(instance, files);
+      yield* this.stream(instance, files, options);
     } catch (error) {
       const damaged = error instanceof ObjectMissing || error instanceof ContentDamaged;
       throw damaged ? new StoredBytesDamaged(instance.sopInstanceUid, error) : error;
@@ -53,7 +58,7 @@ export class InstanceReader {
     };
     return instances.map((instance) => {
       const { sopInstanceUid, size, sha256 } = instance;
-      return { sopInstanceUid, size, sha256, open: () => this.read(instance, files) };
+      return { sopInstanceUid, size, sha256, open: () => this.read(instance, files, { lent: true }) };
     });
   }
 
@@ -64,11 +69,26 @@ export class InstanceReader {
     await Promise.all(kept.map(closeQuietly));
   }
 
-  private async *stream(instance: InstanceRow, files: FileOpener): AsyncGenerator<Uint8Array> {
-    const { content, done } = await this.open(files, instance.uploadFileId, instance.steps ?? []);
+  private async *stream(
+    instance: InstanceRow,
+    files: FileOpener,
+    options: StreamOptions,
+  ): AsyncGenerator<Uint8Array> {
+    const { uploadFileId, sourceOffset, size, pieces } = instance;
+    const steps = instance.steps ?? [];
+    if (steps.length === 0 && !pieces) {
+      const object = await files.open(uploadFileId);
+      try {
+        yield* object.stream(sourceOffset, size, options);
+      } finally {
+        await object.close();
+      }
+      return;
+    }
+    const { content, done } = await this.open(files, uploadFileId, steps);
     try {
-      if (instance.pieces) yield* streamPieces(content, fromStoredPieces(instance.pieces));
-      else yield* content.stream(instance.sourceOffset, instance.size);
+      if (pieces) yield* streamPieces(content, fromStoredPieces(pieces));
+      else yield* content.stream(sourceOffset, size);
     } finally {
       await done();
     }

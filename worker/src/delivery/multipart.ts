@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { StreamOptions } from '@relaypacs/core/storage/object-storage.js';
 
 /** One DICOM object of a STOW-RS request. */
 export interface StowPart {
@@ -7,7 +8,7 @@ export interface StowPart {
   size: number;
   /** What the bytes must add up to: the digest taken when they were accepted. */
   sha256: Uint8Array;
-  /** A new stream of the bytes. */
+  /** A new stream of the bytes; its chunks may be lent ({@link StreamOptions}). */
   open(): AsyncIterable<Uint8Array>;
 }
 
@@ -26,6 +27,7 @@ export interface StowBody {
   contentType: string;
   /** Exact, in bytes: Orthanc is seven times slower without a Content-Length, and never ends at 2 GB. */
   length: number;
+  /** As lent as those of the parts. */
   chunks: AsyncIterable<Uint8Array>;
 }
 
