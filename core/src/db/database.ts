@@ -22,11 +22,23 @@ const types = {
 };
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const camel = (name: string) => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** By the columns' names: they are few, and come with every row. */
+const camelNames = new Map<string, string>();
+
+function camel(name: string): string {
+  const known = camelNames.get(name);
+  if (known !== undefined) return known;
+  const made = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  camelNames.set(name, made);
+  return made;
+}
 
 function camelRow(row: unknown): unknown {
   if (row === null || typeof row !== 'object' || Array.isArray(row)) return row;
-  return Object.fromEntries(Object.entries(row).map(([key, value]) => [camel(key), value]));
+  const renamed: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(row)) renamed[camel(key)] = value;
+  return renamed;
 }
 
 function camelResult(result: unknown): unknown {

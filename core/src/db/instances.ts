@@ -69,18 +69,43 @@ export type NewInstance = Omit<
 > &
   Partial<Pick<InstanceRow, 'steps' | 'pieces'>>;
 
-const ROWS_PER_INSERT = 500;
+const ROWS_PER_INSERT = 1000;
 
+/** Many in one statement, with one parameter for a column: a thousand rows of values cost more to write out than to insert. */
 export async function insertInstances(trx: Queryable, instances: readonly NewInstance[]): Promise<void> {
   for (let from = 0; from < instances.length; from += ROWS_PER_INSERT) {
     const rows = instances.slice(from, from + ROWS_PER_INSERT);
-    await trx('instances').insert(
-      rows.map((row) => ({
-        ...row,
-        steps: row.steps ? JSON.stringify(row.steps) : null,
-        pieces: row.pieces ? JSON.stringify(row.pieces) : null,
-        status: 'pending',
-      })),
+    const column = <T>(value: (row: NewInstance) => T) => rows.map(value);
+    const json = (value: unknown) => (value ? JSON.stringify(value) : null);
+    await trx.raw(
+      `INSERT INTO instances (id, study_id, upload_file_id, sop_instance_uid, series_instance_uid, sop_class_uid,
+         transfer_syntax_uid, modality, series_number, instance_number, source_offset, size, sha256, steps, pieces, status)
+       SELECT id, study_id, upload_file_id, sop_instance_uid, series_instance_uid, sop_class_uid,
+         transfer_syntax_uid, modality, series_number, instance_number, source_offset, size, sha256, steps::jsonb,
+         pieces::jsonb, 'pending'
+       FROM unnest(CAST(:ids AS uuid[]), CAST(:studyIds AS uuid[]), CAST(:fileIds AS uuid[]), CAST(:sops AS text[]),
+         CAST(:series AS text[]), CAST(:classes AS text[]), CAST(:syntaxes AS text[]), CAST(:modalities AS text[]),
+         CAST(:seriesNumbers AS integer[]), CAST(:numbers AS integer[]), CAST(:offsets AS bigint[]),
+         CAST(:sizes AS bigint[]), CAST(:digests AS bytea[]), CAST(:steps AS text[]), CAST(:pieces AS text[]))
+         AS new (id, study_id, upload_file_id, sop_instance_uid, series_instance_uid, sop_class_uid,
+           transfer_syntax_uid, modality, series_number, instance_number, source_offset, size, sha256, steps, pieces)`,
+      {
+        ids: column(({ id }) => id),
+        studyIds: column(({ studyId }) => studyId),
+        fileIds: column(({ uploadFileId }) => uploadFileId),
+        sops: column(({ sopInstanceUid }) => sopInstanceUid),
+        series: column(({ seriesInstanceUid }) => seriesInstanceUid),
+        classes: column(({ sopClassUid }) => sopClassUid),
+        syntaxes: column(({ transferSyntaxUid }) => transferSyntaxUid),
+        modalities: column(({ modality }) => modality),
+        seriesNumbers: column(({ seriesNumber }) => seriesNumber),
+        numbers: column(({ instanceNumber }) => instanceNumber),
+        offsets: column(({ sourceOffset }) => sourceOffset),
+        sizes: column(({ size }) => size),
+        digests: column(({ sha256 }) => sha256),
+        steps: column(({ steps }) => json(steps)),
+        pieces: column(({ pieces }) => json(pieces)),
+      },
     );
   }
 }
@@ -160,8 +185,6 @@ export interface EarlierInstance {
   isOwn: boolean;
 }
 
-const UIDS_PER_QUERY = 1000;
-
 /** Which of these instances the PACS confirmed for other uploads since `since`; one may be there several times. */
 export async function findEarlierInstances(
   db: Queryable,
@@ -169,12 +192,12 @@ export async function findEarlierInstances(
   upload: { id: string; userId: string },
   since: Date,
 ): Promise<EarlierInstance[]> {
-  const found: EarlierInstance[] = [];
-  for (let from = 0; from < sopInstanceUids.length; from += UIDS_PER_QUERY) {
-    const rows: EarlierInstance[] = await db('instances as i')
+  return (
+    db('instances as i')
       .join('studies as s', 's.id', 'i.studyId')
       .join('uploads as u', 'u.id', 's.uploadId')
-      .whereIn('i.sopInstanceUid', sopInstanceUids.slice(from, from + UIDS_PER_QUERY))
+      // One parameter: a statement takes 65,535 of them.
+      .whereRaw('i.sop_instance_uid = ANY(?::text[])', [[...sopInstanceUids]])
       .where('i.status', 'verified')
       // What was sent again was sent before: it is counted once, and by the day it first went.
       .whereNull('s.resendOf')
@@ -186,10 +209,8 @@ export async function findEarlierInstances(
         's.studyInstanceUid',
         's.createdAt',
         db.raw('u.user_id = ? AS is_own', [upload.userId]),
-      );
-    found.push(...rows);
-  }
-  return found;
+      )
+  );
 }
 
 /** Counts a send before the first byte of it leaves. @returns see {@link writeHeld} */
