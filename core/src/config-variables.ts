@@ -182,7 +182,7 @@ const VARIABLES = {
   BYTES_GRACE_HOURS: {
     default: '24',
     meaning:
-      'How long the bytes stay after an upload was delivered or rejected. Those of a cancelled or expired one go at once, those of a failed one stay.',
+      'How long the bytes stay after an upload was delivered or rejected. Those of a cancelled or expired one go at once, those of a failed one stay until it is closed.',
   },
   REGISTRATION: { default: 'open', meaning: '`open` or `closed` (the first account can always be made).' },
   CORS_ORIGINS: {

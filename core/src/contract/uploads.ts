@@ -196,6 +196,9 @@ export const FAULT_AFTER_EARLY_DELIVERY = 'FAULT_AFTER_EARLY_DELIVERY';
 /** Code of an upload that was not finished in time, and of which something went, or may have gone, early. */
 export const UPLOAD_EXPIRED_IN_PART = 'UPLOAD_EXPIRED_IN_PART';
 
+/** Code of an upload that is `cancelled` because somebody closed it after it had failed; it says what the PACS has. */
+export const CLOSED_AFTER_FAILURE = 'CLOSED_AFTER_FAILURE';
+
 /** A remark of the checks on one file that did not stop it. */
 export const FindingSchema = z.object({
   code: z.string(),
@@ -360,6 +363,8 @@ export const UploadDetailSchema = UploadSummarySchema.extend({
       event: z.string(),
       /** Name of the PACS a study was sent to again. */
       targetName: z.string().optional(),
+      /** Set where somebody other than the sender did it. */
+      by: z.literal('administrator').optional(),
     }),
   ),
 });

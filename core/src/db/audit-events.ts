@@ -101,11 +101,11 @@ export async function listAuditEvents(
   db: Queryable,
   objectType: AuditEntry['objectType'],
   objectId: string,
-): Promise<Array<Pick<AuditRow, 'at' | 'action' | 'detail'>>> {
+): Promise<Array<Pick<AuditRow, 'at' | 'actorId' | 'action' | 'detail'>>> {
   return db<AuditRow>('auditEvents')
     .where({ objectType, objectId })
     .orderBy('seq')
-    .select('at', 'action', 'detail');
+    .select('at', 'actorId', 'action', 'detail');
 }
 
 /** The sequence number of the first row whose hash does not follow from the one before, or undefined. */

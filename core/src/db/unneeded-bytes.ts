@@ -11,8 +11,8 @@ export interface RemovalTimes {
 
 /**
  * Ended uploads whose bytes nobody needs: soon when they were cancelled or expired, after the grace time when
- * they were delivered or rejected. Those of a failed upload stay, because the PACS does not have them; so do those of
- * one that is being sent again.
+ * they were delivered or rejected. Those of a failed upload stay until it is closed, because the PACS does not have them;
+ * so do those of one that is being sent again.
  */
 export async function listUploadsToEmpty(
   db: Queryable,

@@ -37,6 +37,12 @@ describe('the status table of an upload', () => {
     ]);
   });
 
+  it('can be closed once it failed', () => {
+    expect(
+      UPLOAD_STATUSES.filter((status) => mayChange(status, 'cancelled') && !isCancellable(status)),
+    ).toEqual(['failed']);
+  });
+
   it('takes files only before it is received', () => {
     expect(UPLOAD_STATUSES.filter(takesFiles)).toEqual(['created', 'uploading']);
   });

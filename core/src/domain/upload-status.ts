@@ -11,7 +11,8 @@ const CHANGES: Record<UploadStatus, readonly UploadStatus[]> = {
   delivered: [],
   // Back to the checks when what was entered was corrected.
   rejected: ['processing', 'cancelled'],
-  failed: ['processing', 'delivering'],
+  // Closed by a person who gives it up; what the PACS has of it stays there.
+  failed: ['processing', 'delivering', 'cancelled'],
   expired: [],
   cancelled: [],
 };
@@ -33,7 +34,7 @@ export function isSettled(status: UploadStatus): boolean {
 
 /** The sender may still take the upload back: nothing of it has gone towards the PACS. */
 export function isCancellable(status: UploadStatus): boolean {
-  return mayChange(status, 'cancelled');
+  return status !== 'failed' && mayChange(status, 'cancelled');
 }
 
 /** Asked for a change that the table does not have. */

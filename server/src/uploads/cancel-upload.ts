@@ -8,12 +8,13 @@ import { changeUploadStatus, lockUpload } from '@relaypacs/core/db/uploads.js';
 import { wentOutWords } from '@relaypacs/core/domain/early-delivery.js';
 import { isCancellable } from '@relaypacs/core/domain/upload-status.js';
 import { HttpProblem, notFound } from '../http/http-problem.js';
+import { closeUpload } from './close-upload.js';
 
 /**
- * Takes an upload back before anything of it goes to the PACS. Cancelling twice is no error.
+ * Takes an upload back before anything of it goes to the PACS, or closes one that failed. Cancelling twice is no error.
  *
- * @returns true when the upload was cancelled by this call
- * @throws HttpProblem UPLOAD_STATE_CONFLICT once delivery has begun
+ * @returns true when nothing of the upload went anywhere and its bytes may go at once
+ * @throws HttpProblem UPLOAD_STATE_CONFLICT while it is delivered, and once it is
  */
 export async function cancelUpload(
   transact: Transact,
@@ -25,6 +26,10 @@ export async function cancelUpload(
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     if (upload.status === 'cancelled') return false;
+    if (upload.status === 'failed') {
+      await closeUpload(unit, pacs, upload, actor);
+      return false;
+    }
     if (isCancellable(upload.status)) await withdrawEarlyStudies(unit.trx, pacs, uploadId);
     if (!isCancellable(upload.status) || (await wasSent(unit.trx, uploadId))) {
       throw new HttpProblem(

@@ -233,10 +233,12 @@ export async function presentUpload(db: Queryable, pacs: PacsTargets, row: Uploa
       // One that was stopped before anything of it went early is told when all of the upload was checked.
       .filter((study) => !isEarly(study) || progress.counts.has(study.id))
       .map((study) => presentStudy(study, progress.counts.get(study.id), pacs)),
-    timeline: events.map(({ at, action, detail }) => ({
+    timeline: events.map(({ at, actorId, action, detail }) => ({
       at: at.toISOString(),
       event: action.replace(/^upload\./, ''),
       ...(typeof detail.target === 'string' ? { targetName: targetName(pacs, detail.target) } : {}),
+      // Nobody else may touch what is not their own.
+      ...(actorId !== null && actorId !== row.userId ? { by: 'administrator' as const } : {}),
     })),
   };
 }

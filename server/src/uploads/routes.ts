@@ -186,7 +186,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
   });
 
   router.delete('/:id', guards.requireUploader, async (req, res) => {
-    const upload = await uploadFor(req, res, mayChangeUpload);
+    const upload = await uploadFor(req, res, maySeeUpload);
     if (await cancelUpload(transact, config.pacs, upload.id, actorOf(req, res))) {
       await removeBytes(await listUploadObjectKeys(db, upload.id));
     }

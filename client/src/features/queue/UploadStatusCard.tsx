@@ -11,6 +11,7 @@ import { Progress } from '../../ui/Progress.js';
 import { useStore } from '../../ui/use-store.js';
 import { AddFilesButtons } from './AddFilesButtons.js';
 import { CorrectionForm } from './CorrectionForm.js';
+import { closingWords } from './closing-words.js';
 import { correctableFields } from './correctable-fields.js';
 import { doubtsOf } from './doubts.js';
 import { QuestionDialog } from './QuestionDialog.js';
@@ -29,13 +30,14 @@ interface UploadStatusCardProps {
 export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
   const { uploads, engine, session } = useServices();
   const here = useStore(engine).find((study) => study.uploadId === upload.id);
-  const [asking, setAsking] = useState<'cancel' | 'sendIncomplete'>();
+  const [asking, setAsking] = useState<'cancel' | 'close' | 'sendIncomplete'>();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
   // The server has said that trying again cannot help.
   const [pointless, setPointless] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const isSender = session.user?.id === upload.userId;
+  const mayEnd = isSender || session.user?.role === 'Admin';
   const sendingHere = here !== undefined && isUnderWay(here.phase);
   const failedHere = here?.phase === 'failed' ? here : undefined;
   const words = statusWords(upload, { sendingHere, isSender });
@@ -52,7 +54,8 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
     void onChange();
   }, [here?.phase, onChange]);
 
-  const act = async (action: () => Promise<void>) => {
+  /** @param onConflict - the state is another one than was thought */
+  const act = async (action: () => Promise<void>, onConflict = () => {}) => {
     setAsking(undefined);
     setProblem(undefined);
     setBusy(true);
@@ -64,7 +67,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
     } catch (error) {
       setProblem(sentenceOf(error));
       if (error instanceof ProblemError && error.status === 409) {
-        setPointless(upload.status === 'failed');
+        onConflict();
         // It is not what is shown here any more.
         await onChange();
       }
@@ -138,7 +141,12 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
             type="button"
             className={`button ${fields.length > 0 ? '' : 'button-primary'}`}
             disabled={busy}
-            onClick={() => void act(() => uploads.retry(upload.id))}
+            onClick={() =>
+              void act(
+                () => uploads.retry(upload.id),
+                () => setPointless(upload.status === 'failed'),
+              )
+            }
           >
             {fields.length > 0 ? 'Retry as it is' : 'Retry'}
           </button>
@@ -153,9 +161,14 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
             Go on with what has arrived
           </button>
         )}
-        {isSender && CANCELLABLE.includes(upload.status) && !hasGone(upload) && (
+        {mayEnd && CANCELLABLE.includes(upload.status) && !hasGone(upload) && (
           <button type="button" className="button" disabled={busy} onClick={() => setAsking('cancel')}>
             Cancel upload
+          </button>
+        )}
+        {mayEnd && upload.status === 'failed' && (
+          <button type="button" className="button" disabled={busy} onClick={() => setAsking('close')}>
+            Close upload
           </button>
         )}
       </div>
@@ -168,6 +181,17 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
           onNo={() => setAsking(undefined)}
         >
           What has arrived is removed from the server, and nothing of this study goes to the PACS.
+        </QuestionDialog>
+      )}
+      {asking === 'close' && (
+        <QuestionDialog
+          title="Close this upload?"
+          yes="Close upload"
+          no="Keep it"
+          onYes={() => void act(() => uploads.cancel(upload.id))}
+          onNo={() => setAsking(undefined)}
+        >
+          {closingWords(upload)}
         </QuestionDialog>
       )}
       {asking === 'sendIncomplete' && (

@@ -8,7 +8,7 @@ export function UploadTimeline({ timeline }: Pick<UploadDetail, 'timeline'>) {
   const events = timeline.map(({ event }) => event);
   const entries = timeline.map((entry, index) => ({
     ...entry,
-    words: timelineWords(entry.event, events.slice(0, index), entry.targetName),
+    words: timelineWords(entry, events.slice(0, index)),
   }));
   return (
     <section className="card stack" aria-labelledby="timeline-heading">

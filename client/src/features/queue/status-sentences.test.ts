@@ -78,10 +78,10 @@ it('says what is wrong with the PACS while it waits for it, once that is known',
 });
 
 it('tells the timeline in plain words, known or not', () => {
-  expect(timelineWords('received')).toBe('All files arrived');
-  expect(timelineWords('bytes_removed')).toBe('The copy kept here was removed');
-  expect(timelineWords('receipt_issued')).toBe('The receipt was issued');
-  expect(timelineWords('delivery_retried')).toBe('Delivery retried');
+  expect(timelineWords({ event: 'received' })).toBe('All files arrived');
+  expect(timelineWords({ event: 'bytes_removed' })).toBe('The copy kept here was removed');
+  expect(timelineWords({ event: 'receipt_issued' })).toBe('The receipt was issued');
+  expect(timelineWords({ event: 'delivery_retried' })).toBe('Delivery retried');
 });
 
 it('does not let a delivery with a remark look like a full success, and gives the remark', () => {
@@ -118,7 +118,7 @@ it('says how much is in the PACS already while the rest still arrives', () => {
   );
   expect(hasGone(half)).toBe(true);
   expect(hasGone({ instances: { ...part, alreadyThere: 12 } })).toBe(false);
-  expect(timelineWords('early_delivery')).toBe('First images went ahead to the PACS');
+  expect(timelineWords({ event: 'early_delivery' })).toBe('First images went ahead to the PACS');
 });
 
 it('says of an upload that was not finished what the PACS may have of it, also without its answer', () => {
@@ -180,11 +180,11 @@ it('says how many images the PACS had already', () => {
 });
 
 it('tells of the question to the sender, and of the second opening as what it is', () => {
-  expect(timelineWords('waiting_for_sender')).toBe('The checks have doubts: the sender was asked');
-  expect(timelineWords('uploading', ['created'])).toBe('First file began to arrive');
-  expect(timelineWords('uploading', ['created', 'uploading', 'received', 'waiting_for_sender'])).toBe(
-    'Opened again for more files',
-  );
+  expect(timelineWords({ event: 'waiting_for_sender' })).toBe('The checks have doubts: the sender was asked');
+  expect(timelineWords({ event: 'uploading' }, ['created'])).toBe('First file began to arrive');
+  expect(
+    timelineWords({ event: 'uploading' }, ['created', 'uploading', 'received', 'waiting_for_sender']),
+  ).toBe('Opened again for more files');
 });
 
 it('does not say that nothing is left to do while warnings stand below', () => {
@@ -204,15 +204,17 @@ it('does not say that nothing is left to do while warnings stand below', () => {
 });
 
 it('says to which PACS something was sent again, and that a correction was made', () => {
-  expect(timelineWords('study.resent', [], 'Archive')).toBe('Sent again to Archive by an administrator');
-  expect(timelineWords('study.redirected', [], 'Archive')).toBe(
+  expect(timelineWords({ event: 'study.resent', targetName: 'Archive' })).toBe(
+    'Sent again to Archive by an administrator',
+  );
+  expect(timelineWords({ event: 'study.redirected', targetName: 'Archive' })).toBe(
     'Sent to Archive instead, by an administrator',
   );
-  expect(timelineWords('study.resend_delivered', [], 'Archive')).toBe(
+  expect(timelineWords({ event: 'study.resend_delivered', targetName: 'Archive' })).toBe(
     'Archive confirmed what was sent again',
   );
-  expect(timelineWords('study.resend_failed')).toBe('a PACS did not take what was sent again');
-  expect(timelineWords('corrected')).toBe('What was entered was corrected');
+  expect(timelineWords({ event: 'study.resend_failed' })).toBe('a PACS did not take what was sent again');
+  expect(timelineWords({ event: 'corrected' })).toBe('What was entered was corrected');
 });
 
 it('sends nobody to a new upload where a correction helps', () => {
@@ -230,4 +232,28 @@ it('offers no retry where all that is wrong is in the PACS already', () => {
   expect(helps('FAULT_AFTER_EARLY_DELIVERY', 'retry')).toBe(true);
   expect(helps('PACS_REFUSED', 'new_upload')).toBe(true);
   expect(retryHelps({ status: 'rejected', problem: null })).toBe(false);
+});
+
+it('says of a closed upload what the server says the PACS has of it', () => {
+  const detail = 'Closed by its sender after it had failed. 2 of 3 images are in the PACS and stay there.';
+  const closed = (code: string) =>
+    statusWords({ ...facts, status: 'cancelled', problem: { code, title: 'Closed', detail } });
+  expect(closed('CLOSED_AFTER_FAILURE')).toEqual({
+    tone: 'over',
+    label: 'Closed, not delivered',
+    sentence: detail,
+  });
+  expect(closed('FAULT_AFTER_EARLY_DELIVERY').tone).toBe('bad');
+});
+
+it('tells closing from cancelling, and what somebody else has done', () => {
+  const failed = ['created', 'delivering', 'failed', 'study.resent'];
+  expect(timelineWords({ event: 'cancelled' }, failed)).toBe('Closed without being delivered');
+  expect(timelineWords({ event: 'cancelled' }, [...failed, 'processing'])).toBe('Cancelled');
+  const by = 'administrator' as const;
+  expect(timelineWords({ event: 'cancelled', by })).toBe('Cancelled, by an administrator');
+  expect(timelineWords({ event: 'study.resent', targetName: 'Archive', by })).toBe(
+    'Sent again to Archive by an administrator',
+  );
+  expect(timelineWords({ event: 'receipt_issued', by })).toBe('The receipt was issued');
 });

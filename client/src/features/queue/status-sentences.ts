@@ -158,6 +158,11 @@ export function statusWords(
         sentence: `${arrived}. The rest did not come in time, so the upload was closed and nothing has gone to the PACS. Send the study again.`,
       };
     case 'cancelled':
+      // Closed after it had failed: the server's sentence says what the PACS has of it.
+      if (problem) {
+        const tone = isFaultAfterEarlyDelivery(problem) ? 'bad' : 'over';
+        return { tone, label: 'Closed, not delivered', sentence: problem.detail };
+      }
       return {
         tone: 'over',
         label,
@@ -165,6 +170,8 @@ export function statusWords(
       };
   }
 }
+
+const isStatus = (event: string) => event in LABELS;
 
 /** True when images went to the PACS that should not have: only the people there can put that right. */
 export function isFaultAfterEarlyDelivery(problem: Pick<UploadProblem, 'code'> | null): boolean {
@@ -284,14 +291,29 @@ const TIMELINE: Record<string, string> = {
   'study.resend_failed': '{PACS} did not take what was sent again',
 } satisfies Record<UploadStatus, string> & Record<string, string>;
 
+/** What is told as somebody else's doing where it was. */
+const DONE_BY_PEOPLE: readonly string[] = ['cancelled', 'corrected', 'processing', 'delivering'];
+
+type TimelineEntry = Pick<UploadDetail['timeline'][number], 'event' | 'targetName' | 'by'>;
+
 /**
  * An entry of an upload's timeline in plain words.
  *
  * @param before - the events before it
- * @param targetName - the PACS it is about
  */
-export function timelineWords(event: string, before: readonly string[] = [], targetName = 'a PACS'): string {
+export function timelineWords(
+  { event, targetName = 'a PACS', by }: TimelineEntry,
+  before: readonly string[] = [],
+): string {
+  const words = eventWords(event, before, targetName);
+  return by && DONE_BY_PEOPLE.includes(event) ? `${words}, by an administrator` : words;
+}
+
+function eventWords(event: string, before: readonly string[], targetName: string): string {
   if (event === 'uploading' && before.includes('waiting_for_sender')) return 'Opened again for more files';
+  if (event === 'cancelled' && before.filter(isStatus).at(-1) === 'failed') {
+    return 'Closed without being delivered';
+  }
   const known = TIMELINE[event];
   if (known !== undefined) return known.replace('{PACS}', targetName);
   const words = event.replace(/[._-]+/g, ' ').trim();

@@ -197,7 +197,8 @@ export const UPLOAD_OPERATIONS: Operation[] = [
     method: 'delete',
     path: '/api/v1/uploads/{id}',
     tag: 'Uploads',
-    summary: 'Cancel: stop the transfer and remove the bytes; not once delivery has begun',
+    summary:
+      'Cancel before delivery has begun, or close an upload that failed; the bytes are removed, what the PACS has stays there. For its sender and signed-in administrators',
     secured: true,
     params: Id,
     answers: { 204: { description: 'Cancelled' } },

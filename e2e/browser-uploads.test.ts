@@ -1,0 +1,110 @@
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
+import { TAG } from '@relaypacs/core/dicom/tags.js';
+import { buildDicom, type DicomOptions, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TestSandbox } from '../sandbox/src/testing/sandbox-client.js';
+import { ApiClient, PASSWORD } from './support/api-client.js';
+import { chromiumLaunchOptions } from './support/chromium.js';
+import { type Stack, startStack } from './support/stack.js';
+
+let pacs: TestSandbox;
+let stack: Stack;
+let browser: Browser;
+let admin: ApiClient;
+let jane: ApiClient;
+let adminPage: Page;
+let janePage: Page;
+
+beforeAll(async () => {
+  // Refuses images without a Patient ID.
+  pacs = await TestSandbox.start({ personality: 'dcm4chee' });
+  const env = { PACS_URL: pacs.url, PACS_NAME: 'Hill PACS' };
+  [stack, browser] = await Promise.all([startStack({ env }), chromium.launch(chromiumLaunchOptions())]);
+  admin = await ApiClient.signUp(stack.baseUrl);
+  jane = await ApiClient.signUp(stack.baseUrl);
+  [adminPage, janePage] = [await signIn(admin, 1280), await signIn(jane, 360)];
+});
+afterAll(async () => {
+  await browser?.close();
+  await stack?.stop();
+  await pacs?.stop();
+});
+
+async function signIn({ username }: ApiClient, width: number): Promise<Page> {
+  const page = await (await browser.newContext({ viewport: { width, height: 800 } })).newPage();
+  await page.goto(`${stack.baseUrl}/sign-in`);
+  await page.getByLabel('Username').fill(username);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: /sign in/i }).click();
+  await page.getByRole('heading', { name: /send/i }).first().waitFor();
+  return page;
+}
+
+/** Images of one study; what is given for each comes on top. */
+function makeImages(...each: DicomOptions[]): Uint8Array[] {
+  const uids = { studyInstanceUid: newUid(), seriesInstanceUid: newUid() };
+  const about = { patientName: 'Doe^Jane', studyDate: '20260102', patientId: 'P-1' };
+  return each.map((more, i) =>
+    buildDicom({ ...uids, ...about, sopInstanceUid: newUid(), instanceNumber: i + 1, ...more }),
+  );
+}
+const REFUSED = { omit: [TAG.patientId] };
+
+/** Sends images as Jane, and opens the page of the upload once that has come to `status`. */
+async function open(
+  page: Page,
+  files: readonly Uint8Array[],
+  status: UploadDetail['status'],
+  given: Parameters<ApiClient['send']>[1] = {},
+): Promise<string> {
+  const id = await jane.send(files, given);
+  await jane.waitFor(id, (upload) => upload.status === status);
+  await page.goto(`${stack.baseUrl}/uploads/${id}`);
+  await page.locator('#status-heading').waitFor();
+  return id;
+}
+
+/** That a page fits its width, and every control a finger. */
+async function expectUsable(page: Page): Promise<void> {
+  const { wide, small } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    small: [...document.querySelectorAll('main button, main summary, dialog button')]
+      .map((element) => ({ element, height: element.getBoundingClientRect().height }))
+      .filter(({ height }) => height > 0 && height < 43.5)
+      .map(({ element }) => element.outerHTML),
+  }));
+  expect({ wide, small }).toEqual({ wide: false, small: [] });
+}
+
+describe('an upload that failed', () => {
+  it('is closed by its sender after a question that says what is lost and what stays', async () => {
+    const page = janePage;
+    await open(page, makeImages({}, {}, REFUSED), 'failed');
+    await page.getByRole('button', { name: 'Close upload' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/Its 3 files are removed from RelayPACS.*cannot be undone/).waitFor();
+    await dialog.getByText(/2 of 3 images are in the PACS and stay there; the other one is lost/).waitFor();
+    await expectUsable(page);
+    await dialog.getByRole('button', { name: 'Keep it' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Close upload' }).click();
+    await dialog.getByRole('button', { name: 'Close upload' }).click();
+    await page.getByRole('heading', { name: 'Closed, not delivered' }).waitFor();
+    await page.getByText(/2 of 3 images are in Hill PACS and stay there/).waitFor();
+    await page.getByText('Closed without being delivered').waitFor();
+    for (const name of ['Close upload', 'Retry', /Save and send/]) {
+      expect(await page.getByRole('button', { name }).count()).toBe(0);
+    }
+    await expectUsable(page);
+  });
+
+  it('is closed by an administrator, which its sender can read', async () => {
+    const id = await open(adminPage, makeImages(REFUSED), 'failed');
+    await adminPage.getByRole('button', { name: 'Close upload' }).click();
+    await adminPage.getByRole('dialog').getByRole('button', { name: 'Close upload' }).click();
+    await adminPage.getByRole('heading', { name: 'Closed, not delivered' }).waitFor();
+    await janePage.goto(`${stack.baseUrl}/uploads/${id}`);
+    await janePage.getByText('Closed without being delivered, by an administrator').waitFor();
+  });
+});
