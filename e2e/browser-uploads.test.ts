@@ -77,7 +77,35 @@ async function expectUsable(page: Page): Promise<void> {
   expect({ wide, small }).toEqual({ wide: false, small: [] });
 }
 
+it('says once what the checks found while it waits for an answer', async () => {
+  const id = await jane.send(makeImages({}), { patientName: 'Roe^Richard', onDoubt: 'ask' });
+  await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'sender');
+  await janePage.goto(`${stack.baseUrl}/uploads/${id}`);
+  const doubt = /you entered Roe/;
+  await janePage.getByText(doubt).first().waitFor();
+  await janePage.getByRole('heading', { name: 'The study' }).waitFor();
+  expect(await janePage.getByText(doubt).count()).toBe(1);
+});
+
+it('says once why nothing could be sent', async () => {
+  const cut = makeImages({}).map((file) => file.subarray(0, file.length - 20));
+  await open(janePage, cut, 'rejected');
+  const reason = /image data is shorter|ends too early|part of the image is missing/;
+  await janePage.getByText('1 file not accepted').waitFor();
+  expect(await janePage.getByText(reason).count()).toBe(1);
+  await janePage.getByText('IM0.dcm').first().waitFor();
+});
+
 describe('an upload that failed', () => {
+  it('says once what is wrong with it', async () => {
+    await open(janePage, makeImages(REFUSED), 'failed');
+    const reason = /refuses images without a patient ID/;
+    await janePage.getByText(reason).first().waitFor();
+    expect(await janePage.getByText(reason).count()).toBe(1);
+    // Where it went stays told at the study.
+    await janePage.getByText('not delivered, 0 of 1 confirmed, 1 not taken').waitFor();
+  });
+
   it('is closed by its sender after a question that says what is lost and what stays', async () => {
     const page = janePage;
     await open(page, makeImages({}, {}, REFUSED), 'failed');

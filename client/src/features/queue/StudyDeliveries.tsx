@@ -9,6 +9,8 @@ interface StudyDeliveriesProps {
   study: Study;
   /** Every delivery of the upload. */
   deliveries: readonly Study[];
+  /** What the page says above already. */
+  isTold(sentence: string): boolean;
 }
 
 const nthWords = ({ resendOf, target }: Study, first: Study) => {
@@ -17,7 +19,7 @@ const nthWords = ({ resendOf, target }: Study, first: Study) => {
 };
 
 /** To which PACS a study went or goes: the first one, and those an administrator had it sent to later. */
-export function StudyDeliveries({ study, deliveries }: StudyDeliveriesProps) {
+export function StudyDeliveries({ study, deliveries, isTold }: StudyDeliveriesProps) {
   const further = deliveries.filter(({ resendOf }) => resendOf === study.id);
   return (
     <ul className="deliveries">
@@ -34,7 +36,7 @@ export function StudyDeliveries({ study, deliveries }: StudyDeliveriesProps) {
               {delivery.deliveredAt && ` · ${formatMoment(delivery.deliveredAt)}`}
             </span>
           </p>
-          {delivery.problem && (
+          {delivery.problem && !isTold(delivery.problem.detail) && (
             <Notice tone={delivery.status === 'failed' ? 'bad' : 'waiting'}>{delivery.problem.detail}</Notice>
           )}
         </li>

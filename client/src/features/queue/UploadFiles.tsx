@@ -13,10 +13,12 @@ interface UploadFilesProps {
   files: readonly UploadFile[];
   /** Some that were refused had gone to the PACS before. */
   haveGone: boolean;
+  /** What the page says above already. */
+  isTold(sentence: string): boolean;
 }
 
 /** What is wrong with single files first, then what archives held; all of them on demand. */
-export function UploadFiles({ files, haveGone }: UploadFilesProps) {
+export function UploadFiles({ files, haveGone, isTold }: UploadFilesProps) {
   const ignored = files.filter((file) => file.status === 'ignored');
   const rejected = files.filter(
     (file) => file.status === 'rejected' || (file.problem && !ignored.includes(file)),
@@ -26,7 +28,7 @@ export function UploadFiles({ files, haveGone }: UploadFilesProps) {
   const warned = went.filter((file) => remarksOf(file).warnings.length > 0);
   return (
     <>
-      {rejected.length > 0 && <RejectedFiles files={rejected} haveGone={haveGone} />}
+      {rejected.length > 0 && <RejectedFiles files={rejected} haveGone={haveGone} isTold={isTold} />}
       {files.map(
         (file) =>
           file.contents && <ArchiveContents key={file.id} path={pathOf(file)} contents={file.contents} />,
@@ -92,7 +94,7 @@ export function UploadFiles({ files, haveGone }: UploadFilesProps) {
   );
 }
 
-function RejectedFiles({ files, haveGone }: UploadFilesProps) {
+function RejectedFiles({ files, haveGone, isTold }: UploadFilesProps) {
   return (
     <section className="card stack" aria-labelledby="rejected-heading">
       <h2 id="rejected-heading">{count(files.length, 'file')} not accepted</h2>
@@ -108,12 +110,24 @@ function RejectedFiles({ files, haveGone }: UploadFilesProps) {
           <li key={file.id}>
             <Notice tone="bad">
               <span className="file-path">{pathOf(file)}</span>
-              <br />
-              {reasonOf(file)}
+              <Reason of={file} isTold={isTold} />
             </Notice>
           </li>
         )}
       />
     </section>
+  );
+}
+
+function Reason({ of, isTold }: { of: UploadFile } & Pick<UploadFilesProps, 'isTold'>) {
+  const reason = reasonOf(of);
+  return (
+    reason !== undefined &&
+    !isTold(reason) && (
+      <>
+        <br />
+        {reason}
+      </>
+    )
   );
 }

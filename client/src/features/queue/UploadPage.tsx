@@ -9,7 +9,7 @@ import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
 import { ReceiptLinks } from './ReceiptLinks.js';
 import { SendAgain } from './SendAgain.js';
-import { isFaultAfterEarlyDelivery, waitsForSender } from './status-sentences.js';
+import { isFaultAfterEarlyDelivery, isToldAbove, waitsForSender } from './status-sentences.js';
 import { UploadFacts } from './UploadFacts.js';
 import { UploadFiles } from './UploadFiles.js';
 import { UploadStatusCard } from './UploadStatusCard.js';
@@ -72,8 +72,12 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
       <SendAgain upload={upload} onChange={onChange} />
       {/* While it waits for an answer they stand where the answer is given. */}
       {!waitsForSender(upload) && <WarningNotice title="Please check" warnings={upload.warnings} />}
-      <UploadFiles files={upload.files} haveGone={isFaultAfterEarlyDelivery(upload.problem)} />
-      <UploadStudies studies={upload.studies} />
+      <UploadFiles
+        files={upload.files}
+        haveGone={isFaultAfterEarlyDelivery(upload.problem)}
+        isTold={(sentence) => isToldAbove(upload, sentence)}
+      />
+      <UploadStudies upload={upload} />
       <UploadTimeline timeline={upload.timeline} />
       <UploadFacts upload={upload} />
     </div>

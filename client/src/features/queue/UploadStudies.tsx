@@ -1,11 +1,13 @@
-import type { Study } from '@relaypacs/core/contract/uploads.js';
+import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { count, formatDate, formatPatientName } from '../../ui/format.js';
 import { StudyDeliveries } from './StudyDeliveries.js';
+import { isToldAbove, waitsForSender } from './status-sentences.js';
 import { contentWords } from './study-words.js';
 import { WarningNotice } from './WarningNotice.js';
 
 /** The studies that were found in what arrived. */
-export function UploadStudies({ studies: deliveries }: { studies: readonly Study[] }) {
+export function UploadStudies({ upload }: { upload: UploadDetail }) {
+  const { studies: deliveries } = upload;
   const studies = deliveries.filter(({ resendOf }) => resendOf === null);
   if (studies.length === 0) return null;
   return (
@@ -31,8 +33,13 @@ export function UploadStudies({ studies: deliveries }: { studies: readonly Study
                 .join(' · ')}
             </p>
             <p className="muted small">{contentWords(study)}</p>
-            <StudyDeliveries study={study} deliveries={deliveries} />
-            <WarningNotice title="Please check" warnings={study.warnings} />
+            <StudyDeliveries
+              study={study}
+              deliveries={deliveries}
+              isTold={(sentence) => isToldAbove(upload, sentence)}
+            />
+            {/* While it waits for an answer they stand where the answer is given. */}
+            {!waitsForSender(upload) && <WarningNotice title="Please check" warnings={study.warnings} />}
             <p className="uid muted small">Study Instance UID {study.studyInstanceUid}</p>
           </li>
         ))}

@@ -1,6 +1,13 @@
 import { UPLOAD_STATUSES } from '@relaypacs/core/contract/uploads.js';
 import { expect, it } from 'vitest';
-import { hasGone, retryHelps, statusWords, timelineWords, waitsForSender } from './status-sentences.js';
+import {
+  hasGone,
+  isToldAbove,
+  retryHelps,
+  statusWords,
+  timelineWords,
+  waitsForSender,
+} from './status-sentences.js';
 
 const facts = {
   status: 'delivered' as const,
@@ -256,4 +263,14 @@ it('tells closing from cancelling, and what somebody else has done', () => {
     'Sent again to Archive by an administrator',
   );
   expect(timelineWords({ event: 'receipt_issued', by })).toBe('The receipt was issued');
+});
+
+it('knows what of a study the card of its upload says already', () => {
+  const problem = { code: 'X', title: 'x', detail: 'The PACS refused the image. Press Retry.' };
+  const failed = { ...facts, status: 'failed' as const, problem };
+  expect(isToldAbove(failed, problem.detail)).toBe(true);
+  expect(isToldAbove({ ...facts, status: 'delivering', problem }, problem.detail)).toBe(true);
+  expect(isToldAbove(failed, 'The PACS refused another image.')).toBe(false);
+  const both = { ...problem, detail: `${problem.detail} It is away.` };
+  expect(isToldAbove({ ...failed, problem: both }, 'It is away.')).toBe(true);
 });

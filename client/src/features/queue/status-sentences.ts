@@ -171,6 +171,11 @@ export function statusWords(
   }
 }
 
+/** True when the status card of an upload says this already, so that it need not stand below once more. */
+export function isToldAbove(upload: StatusFacts, sentence: string): boolean {
+  return statusWords(upload).sentence.includes(sentence);
+}
+
 const isStatus = (event: string) => event in LABELS;
 
 /** True when images went to the PACS that should not have: only the people there can put that right. */
