@@ -1,3 +1,4 @@
+import { buildZip } from '@relaypacs/core/archive/testing/build-zip.js';
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { TAG } from '@relaypacs/core/dicom/tags.js';
 import { buildDicom, type DicomOptions, newUid } from '@relaypacs/core/dicom/testing/build.js';
@@ -94,6 +95,25 @@ it('says once why nothing could be sent', async () => {
   await janePage.getByText('1 file not accepted').waitFor();
   expect(await janePage.getByText(reason).count()).toBe(1);
   await janePage.getByText('IM0.dcm').first().waitFor();
+});
+
+it('is quiet about images without an accession number, and tells programs', async () => {
+  const images = makeImages({ accessionNumber: '' }, { accessionNumber: '' });
+  const id = await open(janePage, images, 'delivered');
+  await janePage.getByText('All files (2)').waitFor();
+  expect(await janePage.getByText(/Remarks on|accession number/i).count()).toBe(0);
+  expect((await jane.upload(id)).files.map(({ findings }) => findings)).toEqual(
+    images.map(() => [
+      { code: 'NO_ACCESSION_NUMBER', tier: 'note', message: 'The accession number is missing or empty.' },
+    ]),
+  );
+  const zip = buildZip(images.map((content, i) => ({ path: `I${i}`, content })));
+  await open(janePage, [zip], 'delivered');
+  await janePage
+    .getByText(/IM0\.dcm/)
+    .first()
+    .waitFor();
+  expect(await janePage.getByText(/accession number/i).count()).toBe(0);
 });
 
 describe('an upload that failed', () => {

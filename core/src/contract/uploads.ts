@@ -199,10 +199,12 @@ export const UPLOAD_EXPIRED_IN_PART = 'UPLOAD_EXPIRED_IN_PART';
 /** Code of an upload that is `cancelled` because somebody closed it after it had failed; it says what the PACS has. */
 export const CLOSED_AFTER_FAILURE = 'CLOSED_AFTER_FAILURE';
 
-/** A remark of the checks on one file that did not stop it. */
+/**
+ * A remark of the checks on one file. `note` is for programs: the image is right as it is, and nobody has to look at it.
+ */
 export const FindingSchema = z.object({
   code: z.string(),
-  tier: z.enum(['reject', 'repair', 'warn']),
+  tier: z.enum(['reject', 'repair', 'warn', 'note']),
   message: z.string(),
 });
 export type FileFinding = z.infer<typeof FindingSchema>;

@@ -1,4 +1,5 @@
 import type { ArchiveContents, ArchiveEntry } from '../contract/uploads.js';
+import { NOTED_FINDINGS, toldFinding } from '../domain/noted-findings.js';
 import type { Queryable } from './database.js';
 
 export interface ArchiveEntryRow extends ArchiveEntry {
@@ -10,6 +11,9 @@ export interface ArchiveEntryRow extends ArchiveEntry {
 const ROWS_PER_INSERT = 500;
 /** Entries of one upload that are told; the counts are of all. */
 const MOST_TOLD = 500;
+
+/** It has a finding that is worth a look. */
+const REMARKED = `EXISTS (SELECT 1 FROM jsonb_array_elements(findings) AS f WHERE f->>'code' <> ALL(?::text[]))`;
 
 /** Replaces what is known of the contents of an upload's archives. */
 export async function replaceArchiveEntries(
@@ -55,13 +59,20 @@ export async function readArchiveContents(
   );
   const rows = await db<ArchiveEntryRow>('archiveEntries')
     .whereIn('uploadFileId', [...fileIds])
-    .where((notable) => notable.whereNot('status', 'accepted').orWhereRaw(`findings <> '[]'::jsonb`))
+    .where((notable) => notable.whereNot('status', 'accepted').orWhereRaw(REMARKED, [[...NOTED_FINDINGS]]))
     .orderByRaw(`array_position(ARRAY['rejected', 'accepted', 'ignored'], status), upload_file_id, position`)
     .limit(MOST_TOLD);
   for (const { uploadFileId, path, size, kind, status, problem, findings } of rows) {
     contents
       .get(uploadFileId)
-      ?.entries.push({ path, size, kind, status, ...(problem ? { problem } : {}), findings });
+      ?.entries.push({
+        path,
+        size,
+        kind,
+        status,
+        ...(problem ? { problem } : {}),
+        findings: findings.map(toldFinding),
+      });
   }
   return contents;
 }

@@ -3,7 +3,7 @@ import type { TextDecoding } from './charset.js';
 import { textDecodingFor } from './charset.js';
 import { decodeLatin1 } from './code-sets.js';
 import { isoDate, isoTime } from './date-time.js';
-import type { FindingList } from './findings.js';
+import type { FindingCode, FindingList } from './findings.js';
 import { TAG } from './tags.js';
 import { judgeUid } from './uid.js';
 
@@ -91,6 +91,8 @@ interface AttributeRule {
   count?: number;
   /** Type 1 or 2 in every composite object (PS3.3 §C.7.1.1, C.7.2.1, C.7.3.1): its absence is worth a warning. */
   expected?: true;
+  /** What its absence is told as; default: `MISSING_ATTRIBUTE`. */
+  missing?: FindingCode;
 }
 
 const RULES: ReadonlyMap<number, AttributeRule> = new Map<number, AttributeRule>([
@@ -110,7 +112,14 @@ const RULES: ReadonlyMap<number, AttributeRule> = new Map<number, AttributeRule>
   [TAG.studyId, { name: 'studyId', label: 'study ID', kind: 'text', maxLength: 16 }],
   [
     TAG.accessionNumber,
-    { name: 'accessionNumber', label: 'accession number', kind: 'text', maxLength: 16, expected: true },
+    {
+      name: 'accessionNumber',
+      label: 'accession number',
+      kind: 'text',
+      maxLength: 16,
+      expected: true,
+      missing: 'NO_ACCESSION_NUMBER',
+    },
   ],
   [TAG.modality, { name: 'modality', label: 'modality', kind: 'code', maxLength: 16, expected: true }],
   [
@@ -227,7 +236,9 @@ export function readAttributes(
     const value = captured && decodeValue(tag, rule, captured, decoding, findings);
     if (value !== undefined && value !== '') attributes[rule.name] = value;
     else if (value === '' || captured === undefined) {
-      if (complete && rule.expected) findings.add('MISSING_ATTRIBUTE', { tag, attribute: rule.label });
+      if (complete && rule.expected) {
+        findings.add(rule.missing ?? 'MISSING_ATTRIBUTE', { tag, attribute: rule.label });
+      }
     }
   }
   return { attributes: attributes as StudyAttributes, characterSets: decoding.terms };

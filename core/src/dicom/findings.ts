@@ -139,6 +139,7 @@ const CATALOGUE = {
     message: 'The object is of a kind only its manufacturer knows; the archive may refuse it.',
   },
   MISSING_ATTRIBUTE: { tier: 'warn', message: 'The {attribute} is missing or empty.' },
+  NO_ACCESSION_NUMBER: { tier: 'warn', message: 'The accession number is missing or empty.' },
   INVALID_VALUE: { tier: 'warn', message: 'The {attribute} is not written as DICOM requires.' },
   VALUE_TOO_LONG: { tier: 'warn', message: 'The {attribute} is longer than DICOM allows.' },
   VALUE_MULTIPLICITY: {

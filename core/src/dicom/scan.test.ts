@@ -288,6 +288,12 @@ describe('attributes', () => {
     expect(findings[0]?.message).toBe(`The ${name} is missing or empty.`);
   });
 
+  it('tells a missing accession number apart: images made outside of a hospital have none', async () => {
+    const { findings } = await scanBuilt({ omit: [0x00080050] });
+    expect(findings).toMatchObject([{ code: 'NO_ACCESSION_NUMBER', tier: 'warn' }]);
+    expect((await scanBuilt({ accessionNumber: '' })).findings).toMatchObject(findings);
+  });
+
   it('impossible dates and overlong values are warnings, and the date is left out', async () => {
     const result = await scanBuilt({ studyDate: '20261345', accessionNumber: 'A'.repeat(17) });
     expect(result.verdict).toBe('valid');

@@ -29,6 +29,7 @@ import {
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { toldFinding } from '@relaypacs/core/domain/noted-findings.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 
 /** Unlike what merely tells what happened. */
@@ -192,7 +193,7 @@ function presentFile(
     status: row.status,
     kind: row.kind,
     ...(row.problem ? { problem: row.problem } : {}),
-    findings: row.findings,
+    findings: row.findings.map(toldFinding),
     ...(contents ? { contents } : {}),
   };
 }

@@ -35,6 +35,11 @@ it('gives a reason for every file that does not go on, and for no other', () => 
   expect(reasonOf({ ...file, status: 'ignored', findings: [] })).toBe('It does not belong to the images.');
 });
 
+it('is quiet about what is for programs only', () => {
+  const note: FileFinding = { code: 'NO_ACCESSION_NUMBER', tier: 'note', message: 'It is missing.' };
+  expect(remarksOf({ status: 'accepted', findings: [note] })).toEqual({ repairs: [], warnings: [] });
+});
+
 it('keeps repairs and remarks apart, and speaks of neither where the file did not go on', () => {
   expect(remarksOf({ status: 'accepted', findings })).toEqual({
     repairs: ['The file lacks the usual header.'],
