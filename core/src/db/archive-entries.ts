@@ -63,16 +63,14 @@ export async function readArchiveContents(
     .orderByRaw(`array_position(ARRAY['rejected', 'accepted', 'ignored'], status), upload_file_id, position`)
     .limit(MOST_TOLD);
   for (const { uploadFileId, path, size, kind, status, problem, findings } of rows) {
-    contents
-      .get(uploadFileId)
-      ?.entries.push({
-        path,
-        size,
-        kind,
-        status,
-        ...(problem ? { problem } : {}),
-        findings: findings.map(toldFinding),
-      });
+    contents.get(uploadFileId)?.entries.push({
+      path,
+      size,
+      kind,
+      status,
+      ...(problem ? { problem } : {}),
+      findings: findings.map(toldFinding),
+    });
   }
   return contents;
 }

@@ -19,11 +19,23 @@ export class HttpProblem extends Error {
 
 /** Fields that are missing, wrong or unknown. */
 export function invalidFields(errors: FieldError[]): HttpProblem {
-  const first = errors[0];
+  const [first] = errors;
+  const others = new Set(errors.map(({ path }) => path)).size - 1;
+  const more =
+    others > 0 ? ` ${others} more ${others === 1 ? 'field is' : 'fields are'} not right either.` : '';
   const detail = first
-    ? `${first.path === '' ? 'The request' : first.path}: ${first.message}. Nothing was changed; correct it and send again.`
-    : 'The request does not have the expected form. Nothing was changed.';
+    ? `Please check ${fieldName(first.path)}: ${first.message}.${more} Nothing was changed; correct ${more ? 'them' : 'it'} and send again.`
+    : 'The request does not have the form that is needed here. Nothing was changed.';
   return new HttpProblem('VALIDATION_FAILED', detail, { errors });
+}
+
+/** `patient birth date` for `patientBirthDate`; what is no plain name is told as it is. */
+function fieldName(path: string): string {
+  if (path === '') return 'the request';
+  if (!/^[a-z]+([A-Z][a-z]+)*$/.test(path)) return path;
+  return path
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/\b(id|uid)\b/g, (id) => id.toUpperCase());
 }
 
 /** One answer for "does not exist" and "not yours", so that existence is not revealed. */

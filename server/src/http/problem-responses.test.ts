@@ -6,6 +6,13 @@ import { afterEach, expect, it } from 'vitest';
 import { problemHandler } from './problem-responses.js';
 
 let server: http.Server | undefined;
+
+/** Serves `app` until the test ends; the address it answers at. */
+async function serve(app: express.Express): Promise<string> {
+  server = http.createServer(app).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server?.once('listening', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
 afterEach(() => server?.close());
 
 it('answers a value the database refuses with 422 and keeps the value out of the log', async () => {
@@ -21,14 +28,23 @@ it('answers a value the database refuses with 422 and keeps the value out of the
     throw Object.assign(new Error('invalid input syntax for type date: "Roe^Mary"'), { code: '22007' });
   });
   app.use(problemHandler(logger));
-  server = http.createServer(app).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server?.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-
-  const answer = await fetch(`http://127.0.0.1:${port}/`);
+  const answer = await fetch(await serve(app));
   const text = await answer.text();
   expect(JSON.parse(text)).toMatchObject({ status: 422, code: 'VALIDATION_FAILED' });
   expect(text).not.toContain('Roe');
   await expect.poll(() => log).toContain('"code":"22007"');
   expect(log).not.toContain('Roe');
+});
+
+it('says of a body that is no JSON what to put right', async () => {
+  const app = express();
+  app.use(express.json());
+  app.use(problemHandler(createLogger('test', 'error')));
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(await serve(app), { method: 'POST', headers, body: '{"a":' });
+  expect(await answer.json()).toMatchObject({
+    status: 400,
+    code: 'MALFORMED_REQUEST',
+    detail: expect.stringMatching(/no valid JSON\. Nothing was changed; correct it/),
+  });
 });

@@ -31,6 +31,10 @@ export function sendProblem(res: Response, problem: HttpProblem): void {
   res.end(JSON.stringify(body));
 }
 
+/** Of a request of which not more is known than that nobody can make sense of it. */
+export const UNREADABLE =
+  'The request could not be read: its address or its headers are not written as HTTP wants them. Nothing was changed; check the program that sends it.';
+
 /** What body-parser and Express throw for requests they cannot read. */
 function fromParser(error: { status?: unknown; type?: unknown }): HttpProblem | undefined {
   if (error.type === 'entity.too.large') {
@@ -42,8 +46,20 @@ function fromParser(error: { status?: unknown; type?: unknown }): HttpProblem | 
   if (error.type === 'encoding.unsupported' || error.type === 'charset.unsupported') {
     return new HttpProblem('UNSUPPORTED_MEDIA_TYPE', 'Send the body as JSON in UTF-8.');
   }
+  if (error.type === 'entity.parse.failed') {
+    return new HttpProblem(
+      'MALFORMED_REQUEST',
+      'The body of the request is no valid JSON. Nothing was changed; correct it and send again.',
+    );
+  }
+  if (error.type === 'request.aborted' || error.type === 'request.size.invalid') {
+    return new HttpProblem(
+      'MALFORMED_REQUEST',
+      'The body of the request did not arrive as long as it was announced. Nothing was changed; send it again.',
+    );
+  }
   if (typeof error.status === 'number' && error.status >= 400 && error.status < 500) {
-    return new HttpProblem('MALFORMED_REQUEST', 'The request could not be read. Nothing was changed.');
+    return new HttpProblem('MALFORMED_REQUEST', UNREADABLE);
   }
   return undefined;
 }

@@ -5,16 +5,17 @@ import { PROBLEM_MEDIA_TYPE } from '@relaypacs/core/contract/problem.js';
 import type { Logger } from '@relaypacs/core/observability/logger.js';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { HttpProblem } from './http-problem.js';
-import { problemBody, sendProblem } from './problem-responses.js';
+import { problemBody, sendProblem, UNREADABLE } from './problem-responses.js';
 import { requestContext } from './request-context.js';
-
-const UNREADABLE = 'The request could not be read. Nothing was changed.';
 
 /** What Node could not read as HTTP, by the code of its error. */
 function fromNode(code: string | undefined): HttpProblem {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new HttpProblem('HEADERS_TOO_LARGE', 'The request headers are too large. Nothing was changed.');
+      return new HttpProblem(
+        'HEADERS_TOO_LARGE',
+        'The request headers are too large. Nothing was changed; send fewer or shorter ones.',
+      );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new HttpProblem('REQUEST_TIMEOUT', 'The request did not arrive in time. Send it again.');
     default:
@@ -40,7 +41,10 @@ function rawAnswer(problem: HttpProblem): string {
 /** RFC 9112 §3.2: a request of HTTP/1.1 without a Host is refused. */
 export const requireHost: RequestHandler = (req, _res, next) => {
   if (req.httpVersion === '1.1' && req.headers.host === undefined) {
-    throw new HttpProblem('MALFORMED_REQUEST', 'The request names no host. Nothing was changed.');
+    throw new HttpProblem(
+      'MALFORMED_REQUEST',
+      'The request names no host. Nothing was changed; send it again with a Host header.',
+    );
   }
   next();
 };

@@ -1,3 +1,4 @@
+import { plainWords } from '@relaypacs/core/contract/plain-words.js';
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { HttpProblem, invalidFields } from './http-problem.js';
@@ -20,7 +21,7 @@ export function parse<S extends z.ZodType>(
   value: unknown,
   at: readonly string[] = [],
 ): z.output<S> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: plainWords });
   if (result.success) return result.data;
   throw invalidFields(
     result.error.issues.flatMap((issue) =>

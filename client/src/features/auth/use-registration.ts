@@ -1,4 +1,5 @@
 import { RegisterRequestSchema, type Role } from '@relaypacs/core/contract/accounts.js';
+import { plainWords } from '@relaypacs/core/contract/plain-words.js';
 import { type FormEvent, useState } from 'react';
 import { NetworkError, ProblemError, sentenceOf } from '../../api/problem-error.js';
 import { useServices } from '../../app/services.js';
@@ -49,11 +50,12 @@ export function useRegistration() {
     event.preventDefault();
     const form = event.currentTarget;
     setProblem(undefined);
-    const parsed = RegisterRequestSchema.safeParse({
+    const given = {
       ...values,
       fullName: values.fullName.trim() || undefined,
       facility: values.facility.trim() || undefined,
-    });
+    };
+    const parsed = RegisterRequestSchema.safeParse(given, { error: plainWords });
     if (!parsed.success) {
       setErrors(errorsByField(parsed.error.issues.map(({ path, message }) => [String(path[0]), message])));
       return focusFirstError(form);

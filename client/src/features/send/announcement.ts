@@ -1,3 +1,4 @@
+import { plainWords } from '@relaypacs/core/contract/plain-words.js';
 import type { CreateUploadRequest, ServiceLevel } from '@relaypacs/core/contract/uploads.js';
 import { CreateUploadRequestSchema } from '@relaypacs/core/contract/uploads.js';
 import type { EarlierStudy } from './earlier-studies.js';
@@ -65,7 +66,7 @@ export function announcementOf(
     onDoubt: study.studies.some(({ gaps }) => gaps.length > 0) ? 'send' : undefined,
   };
   const asked = study.kind === 'photos' && !earlier ? ASKED_FOR_PHOTOS : ASKED;
-  const issues = CreateUploadRequestSchema.safeParse(request).error?.issues ?? [];
+  const issues = CreateUploadRequestSchema.safeParse(request, { error: plainWords }).error?.issues ?? [];
   const errors: Partial<Record<DetailField, string>> = {};
   for (const issue of issues) {
     const field = String(issue.path[0]);
