@@ -116,6 +116,17 @@ it('is quiet about images without an accession number, and tells programs', asyn
   expect(await janePage.getByText(/accession number/i).count()).toBe(0);
 });
 
+it('is shown to an administrator with whose it is', async () => {
+  await open(adminPage, makeImages({}), 'delivered', { patientName: 'Whose, Wilma' });
+  await adminPage.getByText(`Sent by ${jane.username}`).waitFor();
+  await adminPage.goto(`${stack.baseUrl}/uploads`);
+  const row = (page: Page) => page.getByRole('listitem').filter({ hasText: 'Whose, Wilma' });
+  await row(adminPage).getByText(`from ${jane.username}`).waitFor();
+  await janePage.goto(`${stack.baseUrl}/uploads`);
+  await row(janePage).waitFor();
+  expect(await row(janePage).getByText(/from /).count()).toBe(0);
+});
+
 describe('an upload that failed', () => {
   it('says once what is wrong with it', async () => {
     await open(janePage, makeImages(REFUSED), 'failed');

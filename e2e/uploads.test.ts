@@ -348,6 +348,25 @@ describe('ending the transfer', () => {
   });
 });
 
+describe('whose an upload is', () => {
+  it('is told to a signed-in administrator, and to nobody else', async () => {
+    const clinic = await ApiClient.signUp(stack.baseUrl, 'Clinician', 'Hill Clinic');
+    const { id } = await clinic.announce();
+    const sender = { username: clinic.username, fullName: null, facility: 'Hill Clinic' };
+    expect(await admin.upload(id)).toMatchObject({ sender });
+    const listOf = async (client: ApiClient) =>
+      (await client.get<UploadList>('/api/v1/uploads?limit=100')).body.items.find((each) => each.id === id);
+    expect(await listOf(admin)).toMatchObject({ sender });
+    expect(await clinic.upload(id)).not.toHaveProperty('sender');
+    expect(await listOf(clinic)).not.toHaveProperty('sender');
+    const own = await admin.announce();
+    const made = await admin.post('/api/v1/me/tokens', { name: 'script', scopes: ['uploads:write'] });
+    const program = ApiClient.anonymous(stack.baseUrl);
+    program.token = String(made.body.token);
+    expect(await program.upload(own.id)).not.toHaveProperty('sender');
+  });
+});
+
 describe('the server', () => {
   it('says that it is alive, ready, and what its API is', async () => {
     const guest = ApiClient.anonymous(stack.baseUrl);

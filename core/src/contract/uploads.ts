@@ -313,9 +313,19 @@ export const TargetListSchema = z.object({
 });
 export type TargetList = z.infer<typeof TargetListSchema>;
 
+/** Whose an upload is. */
+export const SenderSchema = z.object({
+  username: z.string(),
+  fullName: z.string().nullable(),
+  facility: z.string().nullable(),
+});
+export type Sender = z.infer<typeof SenderSchema>;
+
 export const UploadSummarySchema = z.object({
   id: z.string(),
   userId: z.string(),
+  /** For signed-in administrators, who see other people's uploads; left out for everybody else. */
+  sender: SenderSchema.optional(),
   status: z.enum(UPLOAD_STATUSES),
   /**
    * Set while the study is safe but something must happen first: `pacs` while the PACS is away, `sender` while a doubt

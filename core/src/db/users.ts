@@ -43,6 +43,10 @@ export async function findUser(db: Queryable, id: string): Promise<UserRow | und
   return db<UserRow>('users').where({ id }).first();
 }
 
+export async function listUsersById(db: Queryable, ids: readonly string[]): Promise<UserRow[]> {
+  return db<UserRow>('users').whereIn('id', [...new Set(ids)]);
+}
+
 /** Finds an account by username or, where the text holds an @, by email address; case does not matter. */
 export async function findUserByLogin(db: Queryable, login: string): Promise<UserRow | undefined> {
   const column = login.includes('@') ? 'email' : 'username';

@@ -2,6 +2,7 @@ import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js'
 import {
   type ArchiveContents,
   type InstanceCounts,
+  type Sender,
   type Study,
   UNNAMED_PATIENT,
   type UploadDetail,
@@ -29,8 +30,15 @@ import {
   type UploadFileRow,
 } from '@relaypacs/core/db/upload-files.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
+import { listUsersById } from '@relaypacs/core/db/users.js';
 import { toldFinding } from '@relaypacs/core/domain/noted-findings.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
+
+/** For whom it is presented. */
+export interface Viewer {
+  /** An administrator, who sees other people's uploads and may know whose they are. */
+  seesSenders: boolean;
+}
 
 /** Unlike what merely tells what happened. */
 const isDoubt = ({ code }: Warning) => code !== 'SENT_BEFORE';
@@ -112,9 +120,24 @@ function describe(row: UploadRow, [study]: readonly StudyRow[]): Described {
   };
 }
 
+/** The senders of uploads by their ids, for a viewer who may know them. */
+async function readSenders(
+  db: Queryable,
+  rows: readonly UploadRow[],
+  { seesSenders }: Viewer,
+): Promise<ReadonlyMap<string, Sender>> {
+  if (!seesSenders || rows.length === 0) return new Map();
+  const users = await listUsersById(
+    db,
+    rows.map(({ userId }) => userId),
+  );
+  return new Map(users.map(({ id, username, fullName, facility }) => [id, { username, fullName, facility }]));
+}
+
 /** @param studies - the first delivery of each: what was sent again changes nothing about the upload */
 function presentSummary(
   row: UploadRow,
+  sender: Sender | undefined,
   files: FileTotals | undefined,
   studies: readonly StudyRow[],
   progress: Progress,
@@ -124,6 +147,7 @@ function presentSummary(
   return {
     id: row.id,
     userId: row.userId,
+    ...(sender ? { sender } : {}),
     status: row.status,
     waitingFor: row.waitingFor ?? (studies.some(waitsForPacs) ? 'pacs' : null),
     serviceLevel: row.serviceLevel,
@@ -198,14 +222,23 @@ function presentFile(
   };
 }
 
-/** Uploads as a list shows them; four queries whatever their number. */
-export async function presentUploads(db: Queryable, rows: readonly UploadRow[]): Promise<UploadSummary[]> {
+/** Uploads as a list shows them; five queries at most, whatever their number. */
+export async function presentUploads(
+  db: Queryable,
+  rows: readonly UploadRow[],
+  viewer: Viewer,
+): Promise<UploadSummary[]> {
   const ids = rows.map((row) => row.id);
-  const [files, studies] = await Promise.all([sumUploadFiles(db, ids), listFirstDeliveries(db, ids)]);
+  const [files, studies, senders] = await Promise.all([
+    sumUploadFiles(db, ids),
+    listFirstDeliveries(db, ids),
+    readSenders(db, rows, viewer),
+  ]);
   const progress = await readProgress(db, studies);
   return rows.map((row) =>
     presentSummary(
       row,
+      senders.get(row.userId),
       files.get(row.id),
       studies.filter((study) => study.uploadId === row.id),
       progress,
@@ -214,12 +247,18 @@ export async function presentUploads(db: Queryable, rows: readonly UploadRow[]):
 }
 
 /** One upload with its files, studies and timeline. */
-export async function presentUpload(db: Queryable, pacs: PacsTargets, row: UploadRow): Promise<UploadDetail> {
-  const [totals, files, studies, events] = await Promise.all([
+export async function presentUpload(
+  db: Queryable,
+  pacs: PacsTargets,
+  row: UploadRow,
+  viewer: Viewer,
+): Promise<UploadDetail> {
+  const [totals, files, studies, events, senders] = await Promise.all([
     sumUploadFiles(db, [row.id]),
     listUploadFiles(db, row.id),
     listStudies(db, [row.id]),
     listAuditEvents(db, 'upload', row.id),
+    readSenders(db, [row], viewer),
   ]);
   const archives = files.filter(({ kind }) => kind === 'archive').map(({ id }) => id);
   const [progress, contents] = await Promise.all([
@@ -227,7 +266,13 @@ export async function presentUpload(db: Queryable, pacs: PacsTargets, row: Uploa
     readArchiveContents(db, archives),
   ]);
   return {
-    ...presentSummary(row, totals.get(row.id), studies.filter(isFirstDelivery), progress),
+    ...presentSummary(
+      row,
+      senders.get(row.userId),
+      totals.get(row.id),
+      studies.filter(isFirstDelivery),
+      progress,
+    ),
     warnings: row.warnings,
     files: files.map((file) => presentFile(file, row, contents.get(file.id))),
     studies: studies

@@ -30,7 +30,7 @@ import { correctUpload } from './correct-upload.js';
 import { createUpload } from './create-upload.js';
 import { listInstances } from './list-instances.js';
 import { permittedUpload } from './permitted-upload.js';
-import { presentUpload, presentUploads } from './present-upload.js';
+import { presentUpload, presentUploads, type Viewer } from './present-upload.js';
 import { reopenUpload } from './reopen-upload.js';
 import { resendStudies } from './resend-studies.js';
 import { retryUpload } from './retry-upload.js';
@@ -57,6 +57,8 @@ export function uploadRoutes(deps: UploadDeps): Router {
     res: Response,
     allowed: (principal: Principal, upload: UploadRow) => boolean,
   ): Promise<UploadRow> => permittedUpload(db, req, res, allowed);
+
+  const viewerOf = (res: Response): Viewer => ({ seesSenders: seesEverything(principalOf(res)) });
 
   async function readyForFiles(req: Request, upload: UploadRow): Promise<CreateUploadResponse> {
     return {
@@ -99,14 +101,14 @@ export function uploadRoutes(deps: UploadDeps): Router {
     const rows = await listUploads(db, { ...filter, userId: owner }, limit + 1, cursor);
     const page = rows.slice(0, limit);
     const answer: UploadList = {
-      items: await presentUploads(db, page),
+      items: await presentUploads(db, page, viewerOf(res)),
       nextCursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
     };
     res.json(answer);
   });
 
   router.get('/:id', guards.requireUserOrUpload, async (req, res) => {
-    res.json(await presentUpload(db, config.pacs, await uploadFor(req, res, maySeeUpload)));
+    res.json(await presentUpload(db, config.pacs, await uploadFor(req, res, maySeeUpload), viewerOf(res)));
   });
 
   router.get('/:id/instances', guards.requireUserOrUpload, async (req, res) => {
@@ -170,7 +172,7 @@ export function uploadRoutes(deps: UploadDeps): Router {
     const fields = readBody(CorrectUploadRequestSchema, req);
     const actor = actorOf(req, res);
     const corrected = await correctUpload(transact, keys.dedupeSecret, upload.id, fields, actor);
-    res.json(await presentUpload(db, config.pacs, corrected));
+    res.json(await presentUpload(db, config.pacs, corrected, viewerOf(res)));
   });
 
   router.post('/:id/resend', guards.requireUploader, async (req, res) => {

@@ -1,6 +1,7 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
 import { Link, useParams } from 'react-router';
 import { ProblemError } from '../../api/problem-error.js';
+import { useServices } from '../../app/services.js';
 import { formatDate, formatPatientName } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
 import { PageHeading } from '../../ui/PageHeading.js';
@@ -9,6 +10,7 @@ import { SkeletonCards } from '../../ui/Skeleton.js';
 import { LoadProblem } from './LoadProblem.js';
 import { ReceiptLinks } from './ReceiptLinks.js';
 import { SendAgain } from './SendAgain.js';
+import { senderWords } from './sender-words.js';
 import { isFaultAfterEarlyDelivery, isToldAbove, waitsForSender } from './status-sentences.js';
 import { UploadFacts } from './UploadFacts.js';
 import { UploadFiles } from './UploadFiles.js';
@@ -54,6 +56,8 @@ interface LoadedProps {
 }
 
 function Loaded({ upload, error, onChange }: LoadedProps) {
+  const { session } = useServices();
+  const isSender = session.user?.id === upload.userId;
   const about = [upload.modality, formatDate(upload.studyDate), upload.studyDescription].filter(Boolean);
   return (
     <div className="stack-large">
@@ -65,6 +69,7 @@ function Loaded({ upload, error, onChange }: LoadedProps) {
           </span>
         </PageHeading>
         <p className="muted">{about.join(' · ')}</p>
+        {upload.sender && !isSender && <p className="muted">Sent by {senderWords(upload.sender)}</p>}
       </div>
       {error !== undefined && <LoadProblem error={error} onRetry={() => void onChange()} />}
       <UploadStatusCard upload={upload} onChange={onChange} />

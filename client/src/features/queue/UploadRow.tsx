@@ -5,6 +5,7 @@ import { count, formatBytes, formatDate, formatMoment, formatPatientName } from 
 import { Icon } from '../../ui/Icon.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
 import { StatusBadge } from './StatusBadge.js';
+import { senderName } from './sender-words.js';
 import { statusWords, waitsForSender } from './status-sentences.js';
 import { useSendingHere } from './use-sending-here.js';
 
@@ -29,6 +30,7 @@ export function UploadRow({ upload }: { upload: UploadSummary }) {
         <p className="muted small">
           {count(upload.fileCount, 'file')}, {formatBytes(upload.totalBytes)} · sent{' '}
           {formatMoment(upload.createdAt)}
+          {upload.sender && !isSender && ` · from ${senderName(upload.sender)}`}
         </p>
       </div>
       <div className="upload-state">
