@@ -348,6 +348,22 @@ describe('ending the transfer', () => {
   });
 });
 
+it('tells how much has arrived, beside what was announced', async () => {
+  const upload = await jane.announce({ fileCount: 2, totalBytes: 5000 });
+  const announced = { fileCount: 2, totalBytes: 5000 };
+  await jane.createFile(upload, bytes(700), 'a');
+  await jane.createFile(upload, bytes(5), 'half', { 'upload-length': '20' });
+  const arriving = { ...announced, filesReceived: 1, bytesReceived: 700 };
+  expect(await jane.upload(upload.id)).toMatchObject(arriving);
+  await jane.createFile(upload, bytes(30), 'b');
+  expect(await jane.upload(upload.id)).toMatchObject({
+    ...announced,
+    status: 'received',
+    filesReceived: 2,
+    bytesReceived: 730,
+  });
+});
+
 describe('whose an upload is', () => {
   it('is told to a signed-in administrator, and to nobody else', async () => {
     const clinic = await ApiClient.signUp(stack.baseUrl, 'Clinician', 'Hill Clinic');

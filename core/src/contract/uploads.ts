@@ -343,9 +343,12 @@ export const UploadSummarySchema = z.object({
   studyInstanceUid: z.string().nullable(),
   studyDescription: z.string().nullable(),
   clinicalHistory: z.string().nullable(),
+  /** As announced. */
   fileCount: z.int(),
   totalBytes: z.number(),
+  /** Files that have arrived completely, and their bytes. */
   filesReceived: z.int(),
+  bytesReceived: z.number(),
   /** Files, and files in archives, that should have gone on and could not. */
   filesRejected: z.int(),
   /** Files, and files in archives, that nobody means to send. */

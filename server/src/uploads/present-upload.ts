@@ -163,6 +163,7 @@ function presentSummary(
     fileCount: row.fileCount,
     totalBytes: row.totalBytes,
     filesReceived: files?.received ?? 0,
+    bytesReceived: files?.receivedBytes ?? 0,
     filesRejected: files?.rejected ?? 0,
     filesIgnored: files?.ignored ?? 0,
     instances: addCounts(studies.map((study) => progress.counts.get(study.id) ?? NO_INSTANCES)),

@@ -1,6 +1,7 @@
 import type { UploadDetail } from '@relaypacs/core/contract/uploads.js';
-import { count, formatBytes, formatDate, formatMoment } from '../../ui/format.js';
+import { formatDate, formatMoment } from '../../ui/format.js';
 import { levelName } from '../../ui/ServiceLevel.js';
+import { sizeWords } from './size-words.js';
 
 const SEX: Record<string, string> = { M: 'Male', F: 'Female', O: 'Other' };
 
@@ -11,7 +12,7 @@ export function UploadFacts({ upload }: { upload: UploadDetail }) {
     ['Date of birth', upload.patientBirthDate && formatDate(upload.patientBirthDate)],
     ['Sex', upload.patientSex && (SEX[upload.patientSex] ?? upload.patientSex)],
     ['Service level', levelName(upload.serviceLevel)],
-    ['Size', `${count(upload.fileCount, 'file')}, ${formatBytes(upload.totalBytes)}`],
+    ['Size', sizeWords(upload)],
     ['Sent', formatMoment(upload.createdAt)],
     ['Clinical history', upload.clinicalHistory],
     ['Upload number', upload.id],

@@ -1,11 +1,12 @@
 import type { UploadSummary } from '@relaypacs/core/contract/uploads.js';
 import { Link } from 'react-router';
 import { useServices } from '../../app/services.js';
-import { count, formatBytes, formatDate, formatMoment, formatPatientName } from '../../ui/format.js';
+import { formatDate, formatMoment, formatPatientName } from '../../ui/format.js';
 import { Icon } from '../../ui/Icon.js';
 import { LevelSign } from '../../ui/ServiceLevel.js';
 import { StatusBadge } from './StatusBadge.js';
 import { senderName } from './sender-words.js';
+import { sizeWords } from './size-words.js';
 import { statusWords, waitsForSender } from './status-sentences.js';
 import { useSendingHere } from './use-sending-here.js';
 
@@ -28,8 +29,7 @@ export function UploadRow({ upload }: { upload: UploadSummary }) {
         </div>
         <p>{about.join(' · ')}</p>
         <p className="muted small">
-          {count(upload.fileCount, 'file')}, {formatBytes(upload.totalBytes)} · sent{' '}
-          {formatMoment(upload.createdAt)}
+          {sizeWords(upload)} · sent {formatMoment(upload.createdAt)}
           {upload.sender && !isSender && ` · from ${senderName(upload.sender)}`}
         </p>
       </div>

@@ -274,3 +274,10 @@ it('knows what of a study the card of its upload says already', () => {
   const both = { ...problem, detail: `${problem.detail} It is away.` };
   expect(isToldAbove({ ...failed, problem: both }, 'It is away.')).toBe(true);
 });
+
+it('speaks of the files that arrived, not of those that were announced, once it goes on with them', () => {
+  const sentence = (filesReceived: number) =>
+    statusWords({ ...facts, status: 'received', fileCount: 40, filesReceived }).sentence;
+  expect(sentence(38)).toContain('All 38 files are safe here');
+  expect(sentence(1)).toContain('The file is safe here');
+});

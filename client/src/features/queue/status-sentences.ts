@@ -104,7 +104,7 @@ export function statusWords(
       return {
         tone: 'moving',
         label,
-        sentence: `${fileCount === 1 ? 'The file is' : `All ${count(fileCount, 'file')} are`} safe here and will be checked next. Nothing to do: you can close this page.`,
+        sentence: `${filesReceived === 1 ? 'The file is' : `All ${count(filesReceived, 'file')} are`} safe here and will be checked next. Nothing to do: you can close this page.`,
       };
     case 'processing':
       if (waitsForSender(upload)) return doubtWords(sendingHere, isSender);
