@@ -23,7 +23,7 @@ beforeAll(async () => {
   const env = { PACS_URL: pacs.url, PACS_NAME: 'Hill PACS' };
   [stack, browser] = await Promise.all([startStack({ env }), chromium.launch(chromiumLaunchOptions())]);
   admin = await ApiClient.signUp(stack.baseUrl);
-  jane = await ApiClient.signUp(stack.baseUrl);
+  jane = await ApiClient.signUp(stack.baseUrl, 'Clinician', 'Hill Clinic');
   [adminPage, janePage] = [await signIn(admin, 1280), await signIn(jane, 360)];
 });
 afterAll(async () => {
@@ -78,6 +78,13 @@ async function expectUsable(page: Page): Promise<void> {
   expect({ wide, small }).toEqual({ wide: false, small: [] });
 }
 
+it('shows an account where it works', async () => {
+  await janePage.getByRole('button', { name: `Account of ${jane.username}` }).click();
+  await janePage.getByText('Hill Clinic').waitFor();
+  await expectUsable(janePage);
+  await janePage.keyboard.press('Escape');
+});
+
 it('says once what the checks found while it waits for an answer', async () => {
   const id = await jane.send(makeImages({}), { patientName: 'Roe^Richard', onDoubt: 'ask' });
   await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'sender');
@@ -118,7 +125,7 @@ it('is quiet about images without an accession number, and tells programs', asyn
 
 it('is shown to an administrator with whose it is', async () => {
   await open(adminPage, makeImages({}), 'delivered', { patientName: 'Whose, Wilma' });
-  await adminPage.getByText(`Sent by ${jane.username}`).waitFor();
+  await adminPage.getByText(`Sent by ${jane.username}, Hill Clinic`).waitFor();
   await adminPage.goto(`${stack.baseUrl}/uploads`);
   const row = (page: Page) => page.getByRole('listitem').filter({ hasText: 'Whose, Wilma' });
   await row(adminPage).getByText(`from ${jane.username}`).waitFor();

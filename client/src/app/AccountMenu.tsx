@@ -60,6 +60,7 @@ export function AccountMenu() {
           <div className="muted small">
             {user.role} · {user.email}
           </div>
+          {user.facility && <div className="muted small">{user.facility}</div>}
         </div>
         <button type="button" className="button" onClick={() => (engine.busy ? setAsking(true) : signOut())}>
           Sign out
