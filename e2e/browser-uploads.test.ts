@@ -85,6 +85,37 @@ it('shows an account where it works', async () => {
   await janePage.keyboard.press('Escape');
 });
 
+describe('the state of the system', () => {
+  it('is shown to administrators: each PACS, what waits, and what failed, with the way to it', async () => {
+    const page = adminPage;
+    const id = await jane.send(makeImages(REFUSED));
+    await jane.waitFor(id, ({ status }) => status === 'failed');
+    await page.getByRole('link', { name: 'System' }).click();
+    const shown = page.getByRole('region', { name: 'Hill PACS' });
+    await shown.getByText('Takes studies').waitFor();
+    await shown.getByText('Nothing waits for it.').waitFor();
+    await pacs.putFaults({ kind: 'refuse', on: 'any' });
+    const waiting = await jane.send(makeImages({}));
+    await jane.waitFor(waiting, ({ waitingFor }) => waitingFor === 'pacs');
+    // Without anybody's doing.
+    await shown.getByText(/^Takes nothing since/).waitFor();
+    await shown.getByText('1 study waits for it.').waitFor();
+    await pacs.deleteFaults();
+    await page.setViewportSize({ width: 360, height: 800 });
+    await expectUsable(page);
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.getByRole('link', { name: '1 of 1 images could not be delivered' }).first().click();
+    await page.getByRole('heading', { name: 'Not delivered' }).waitFor();
+    await jane.waitFor(waiting, ({ status }) => status === 'delivered');
+  });
+
+  it('is no page for anybody else', async () => {
+    expect(await janePage.getByRole('link', { name: 'System' }).count()).toBe(0);
+    await janePage.goto(`${stack.baseUrl}/admin/system`);
+    await janePage.getByRole('heading', { name: 'Page not found' }).waitFor();
+  });
+});
+
 it('says once what the checks found while it waits for an answer', async () => {
   const id = await jane.send(makeImages({}), { patientName: 'Roe^Richard', onDoubt: 'ask' });
   await jane.waitFor(id, ({ waitingFor }) => waitingFor === 'sender');

@@ -12,6 +12,7 @@ const SignInPage = page(() => import('../features/auth/SignInPage.js'), 'SignInP
 const RegisterPage = page(() => import('../features/auth/RegisterPage.js'), 'RegisterPage');
 const SendPage = page(() => import('../features/send/SendPage.js'), 'SendPage');
 const UploadsPage = page(() => import('../features/queue/UploadsPage.js'), 'UploadsPage');
+const SystemPage = page(() => import('../features/system/SystemPage.js'), 'SystemPage');
 const UploadPage = page(() => import('../features/queue/UploadPage.js'), 'UploadPage');
 
 /** A page whose code is loaded when it is first shown. */
@@ -51,6 +52,7 @@ function Pages() {
           <Route path="/" element={<Lazy page={<SendPage />} />} />
           <Route path="/uploads" element={<Lazy page={<UploadsPage />} />} />
           <Route path="/uploads/:id" element={<Lazy page={<UploadPage />} />} />
+          <Route path="/admin/system" element={<Lazy page={<SystemPage />} />} />
           <Route path="*" element={<NotFound />} />
         </Route>
       </Routes>

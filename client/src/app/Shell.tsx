@@ -9,7 +9,8 @@ import './shell.css';
 
 /** The frame around every page of somebody who is signed in. */
 export function Shell() {
-  const { engine, network } = useServices();
+  const { engine, network, session } = useServices();
+  useStore(session);
   const studies = useStore(engine);
   const { online } = useStore(network);
   const underWay = studies.filter(({ phase }) => !['sent', 'failed', 'cancelled'].includes(phase)).length;
@@ -46,6 +47,12 @@ export function Shell() {
               <Icon name="list" size={22} />
               <span>Uploads</span>
             </NavLink>
+            {session.user?.role === 'Admin' && (
+              <NavLink to="/admin/system">
+                <Icon name="server" size={22} />
+                <span>System</span>
+              </NavLink>
+            )}
           </nav>
           <NetworkSign />
           <AccountMenu />

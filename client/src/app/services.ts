@@ -1,4 +1,5 @@
 import { createContext, useContext } from 'react';
+import { AdministrationApi } from '../api/administration.js';
 import { LiveUpdates } from '../api/live-updates.js';
 import { type Network, watchNetwork } from '../api/network.js';
 import { exclusiveAmongTabs, Session } from '../api/session.js';
@@ -13,6 +14,7 @@ export interface Services {
   session: Session;
   network: Network;
   uploads: UploadsApi;
+  administration: AdministrationApi;
   live: LiveUpdates;
   engine: SendingEngine;
   draft: Draft;
@@ -41,7 +43,9 @@ export function createServices(page: Window): Services {
     engine.clear();
     draft.clear();
   });
-  return { session, network, uploads, live: new LiveUpdates(session, network, page.document), engine, draft };
+  const administration = new AdministrationApi(session);
+  const live = new LiveUpdates(session, network, page.document);
+  return { session, network, uploads, administration, live, engine, draft };
 }
 
 /**
