@@ -483,7 +483,7 @@ it('counts a break against an image only when the same PACS took others meanwhil
     const before = new Date(Date.now() - 60_000);
     await fixture.db('instances').where({ id: broken!.id }).update({ brokeAt: before, sends: 1 });
     await fixture.db('instances').where({ id: other!.id }).update({ sends: 1, storedAt: new Date() });
-    return recordLoneBreak(fixture.db, broken!.id);
+    return (await recordLoneBreak(fixture.db, broken!.id, true)).whileOthersWent;
   };
   // Those of earlier tests went to the same PACS.
   await fixture.db('instances').whereNot({ id: other!.id }).update({ storedAt: null });

@@ -39,8 +39,12 @@ export interface InstanceRow {
   sends: number;
   /** How often the PACS broke off on a request with only this instance, having stored others since the last time. */
   loneBreaks: number;
-  /** When it last broke off on a request with only this instance. */
+  /** When it last broke off on a request with this instance. */
   brokeAt: Date | null;
+  /** How often it broke the connection off over this instance alone in a row, working in between; see {@link recordLoneBreak}. */
+  breaksInRow: number;
+  /** When it did so first. */
+  breaksSince: Date | null;
   storedAt: Date | null;
   verifiedAt: Date | null;
   /** How it was proven that it arrived; null until it was. */
@@ -61,6 +65,8 @@ export type NewInstance = Omit<
   | 'sends'
   | 'loneBreaks'
   | 'brokeAt'
+  | 'breaksInRow'
+  | 'breaksSince'
   | 'storedAt'
   | 'verifiedAt'
   | 'verification'
@@ -218,29 +224,77 @@ export async function recordSends(db: Queryable, study: HeldStudy, ids: readonly
   return writeHeld(db, study, ids, { sends: db.raw('sends + 1') });
 }
 
+/** Records that the PACS broke off on a request with these instances. @returns see {@link writeHeld} */
+export async function recordBrokenRequest(
+  db: Queryable,
+  study: HeldStudy,
+  ids: readonly string[],
+): Promise<number> {
+  return writeHeld(db, study, ids, { brokeAt: new Date() });
+}
+
+/** How often a PACS broke off over one instance alone. */
+export interface LoneBreaks {
+  /** Times between which it stored others. */
+  whileOthersWent: number;
+  /** Times in a row between which it worked, by whatever sign. */
+  inRow: number;
+  /** From the first to the last of those in a row; milliseconds. */
+  inRowMs: number;
+}
+
+const TARGET = '(SELECT own.target FROM studies own WHERE own.id = instances.study_id)';
+/** Since the last break; one that was never sent was merely found there. */
+const OTHERS_WENT = `EXISTS (
+  SELECT 1 FROM instances other JOIN studies theirs ON theirs.id = other.study_id
+  WHERE theirs.target = ${TARGET} AND other.id <> instances.id
+    AND other.sends > 0 AND other.stored_at > instances.broke_at
+)`;
+/** Others were sent there, too, and were not taken; nor did it take any since it first broke off over them. */
+const OTHERS_STUCK = `EXISTS (
+  SELECT 1 FROM instances other JOIN studies theirs ON theirs.id = other.study_id
+  WHERE theirs.target = ${TARGET} AND theirs.status IN ('pending', 'delivering') AND other.id <> instances.id
+    AND other.status = 'pending' AND other.superseded_at IS NULL
+    AND other.sends > 0 AND other.lone_breaks = 0
+)`;
+/** Its probe was answered since the last break, and is still. */
+const PROBE_ANSWERED = `EXISTS (
+  SELECT 1 FROM pacs_circuits circuit
+  WHERE circuit.key = ${TARGET} AND circuit.latency_ms IS NOT NULL AND circuit.checked_at > instances.broke_at
+)`;
+/** Longer than this is between two tries of a study that waits for nothing else: there was an outage, or we were away. */
+const LONGEST_PAUSE_MS = 5 * 60_000;
+
 /**
  * Records that the PACS broke off on a request with only this instance. It counts against the instance only if that
- * PACS took others, of whatever study, since the last time; one that was never sent was merely found there.
+ * PACS worked since the last time: it took others, of whatever study; or, for breaks in a row, it answers its probe and
+ * there is nothing else that it did not take.
  *
- * @returns how often it counted
+ * @param wasDropped - it broke the connection off; otherwise it said that it failed, or fell silent, as a PACS does whose
+ * disk is full or gone, and breaks in a row begin anew
  */
-export async function recordLoneBreak(db: Queryable, id: string): Promise<number> {
-  const target = db('studies').where('studies.id', db.ref('instances.studyId')).select('target');
-  const others = db('instances as other')
-    .join('studies as theirs', 'theirs.id', 'other.studyId')
-    .where('theirs.target', target)
-    .whereNot('other.id', id)
-    .where('other.sends', '>', 0)
-    .whereRaw('other.stored_at > instances.broke_at')
-    .select(db.raw('1'));
+export async function recordLoneBreak(db: Queryable, id: string, wasDropped: boolean): Promise<LoneBreaks> {
+  const now = new Date();
+  const goesOn = `:wasDropped AND breaks_since IS NOT NULL AND broke_at > :earliest
+    AND (${OTHERS_WENT} OR (${PROBE_ANSWERED} AND NOT ${OTHERS_STUCK}))`;
+  const values = { wasDropped, now, earliest: new Date(now.getTime() - LONGEST_PAUSE_MS) };
+  const set = (sql: string) => db.raw(sql, values);
   const [row] = await db<InstanceRow>('instances')
     .where({ id })
     .update({
-      loneBreaks: db.raw('lone_breaks + CASE WHEN EXISTS (?) THEN 1 ELSE 0 END', [others]),
-      brokeAt: new Date(),
+      loneBreaks: db.raw(`lone_breaks + CASE WHEN ${OTHERS_WENT} THEN 1 ELSE 0 END`),
+      breaksInRow: set(`CASE WHEN ${goesOn} THEN breaks_in_row + 1 WHEN :wasDropped THEN 1 ELSE 0 END`),
+      breaksSince: set(
+        `CASE WHEN ${goesOn} THEN breaks_since WHEN :wasDropped THEN :now::timestamptz ELSE NULL END`,
+      ),
+      brokeAt: now,
     })
-    .returning('loneBreaks');
-  return row?.loneBreaks ?? 0;
+    .returning(['loneBreaks', 'breaksInRow', 'breaksSince']);
+  return {
+    whileOthersWent: row?.loneBreaks ?? 0,
+    inRow: row?.breaksInRow ?? 0,
+    inRowMs: now.getTime() - (row?.breaksSince ?? now).getTime(),
+  };
 }
 
 /**
@@ -251,7 +305,14 @@ export async function reopenFailedInstances(db: Queryable, studyId: string): Pro
   await db<InstanceRow>('instances')
     .where({ studyId, status: 'failed' })
     .whereRaw(`problem->>'code' IS DISTINCT FROM ?`, [FAULT_AFTER_EARLY_DELIVERY])
-    .update({ status: 'pending', problem: null, loneBreaks: 0, brokeAt: null });
+    .update({
+      status: 'pending',
+      problem: null,
+      loneBreaks: 0,
+      brokeAt: null,
+      breaksInRow: 0,
+      breaksSince: null,
+    });
 }
 
 /**

@@ -42,7 +42,8 @@ export async function insertResend(trx: Queryable, first: StudyRow, target: stri
 
 /** What is to be delivered, without what became of it. */
 function anew(instance: InstanceRow, studyId: string): NewInstance {
-  const { status, problem, alreadyThere, sends, loneBreaks, brokeAt, ...rest } = instance;
+  const { status, problem, alreadyThere, sends, loneBreaks, brokeAt, breaksInRow, breaksSince, ...rest } =
+    instance;
   const { storedAt, verifiedAt, verification, supersededAt, supersededTarget, ...what } = rest;
   return { ...what, id: newId(), studyId };
 }
@@ -74,6 +75,8 @@ export async function redirectStudy(
     alreadyThere: false,
     loneBreaks: 0,
     brokeAt: null,
+    breaksInRow: 0,
+    breaksSince: null,
     storedAt: null,
     verifiedAt: null,
     verification: null,

@@ -8,8 +8,10 @@ import { SYSTEM_ACTOR } from '@relaypacs/core/db/audit-events.js';
 import { releaseClaim } from '@relaypacs/core/db/claims.js';
 import {
   type InstanceRow,
+  type LoneBreaks,
   listInstances,
   recordAlreadyThere,
+  recordBrokenRequest,
   recordInstanceStatus,
   recordLoneBreak,
   recordSends,
@@ -76,13 +78,18 @@ export class DeliveryRecord {
     for (const instance of instances) instance.sends += 1;
   }
 
+  /** The PACS broke off on a request with these instances. */
+  async broke(instances: readonly InstanceRow[]): Promise<void> {
+    await this.claim.writeOnce((db) => recordBrokenRequest(db, this.claim, ids(instances)));
+  }
+
   /**
    * The PACS broke off on a request with only this instance.
    *
-   * @returns how often it did so while it went on storing others
+   * @param wasDropped - it ended the connection
    */
-  async brokeAlone({ id }: InstanceRow): Promise<number> {
-    return this.claim.write((unit) => recordLoneBreak(unit.trx, id));
+  async brokeAlone({ id }: InstanceRow, wasDropped: boolean): Promise<LoneBreaks> {
+    return this.claim.write((unit) => recordLoneBreak(unit.trx, id, wasDropped));
   }
 
   /** The PACS held these with the same bytes before anything of them was sent. */

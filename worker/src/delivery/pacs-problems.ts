@@ -130,6 +130,14 @@ export const BREAKS_PACS: UploadProblem = {
   remedy: 'contact_pacs',
 };
 
+/** The same of a PACS to which nothing else went, so that nobody can tell which of the two it is. */
+export const BREAKS_OFF: UploadProblem = {
+  code: BREAKS_PACS.code,
+  title: 'The PACS breaks off over the image',
+  detail: `The PACS broke the connection off each time it was given this image, for half an hour, and answered whatever else it was asked. So sending the image was stopped. Either the PACS cannot process it, or it stores nothing at all: nothing else was sent there meanwhile. ${KEPT} ${ASK_PACS}`,
+  remedy: 'contact_pacs',
+};
+
 /** The same SOP Instance UID with other contents. */
 export const CONFLICT: UploadProblem = {
   code: 'CONFLICT',

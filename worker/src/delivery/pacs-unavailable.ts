@@ -55,6 +55,11 @@ export class PacsUnavailable extends Error {
   get brokeDown(): boolean {
     return !this.notAsked && (this.kind === 'unreachable' || this.status === 500);
   }
+
+  /** It ended the connection in the middle, rather than say that it failed or fall silent. */
+  get droppedConnection(): boolean {
+    return this.brokeDown && this.kind === 'unreachable' && this.settleSeconds === 0;
+  }
 }
 
 const DENIED = [401, 403, 407];

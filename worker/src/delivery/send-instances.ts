@@ -4,16 +4,9 @@ import { inParallel } from '../in-parallel.js';
 import { planBatches } from './batches.js';
 import { AwaitingIndex, type DeliveryRun, FIRST_PUT_OFF, turnstile } from './delivery-run.js';
 import type { StowReply } from './dicomweb-client.js';
+import { verdictOn } from './lone-breaks.js';
 import { StoredBytesDamaged } from './multipart.js';
-import {
-  BREAKS_PACS,
-  DAMAGED,
-  httpRefusal,
-  NO_WORD,
-  NOT_CONFIRMED,
-  refusal,
-  warning,
-} from './pacs-problems.js';
+import { DAMAGED, httpRefusal, NO_WORD, NOT_CONFIRMED, refusal, warning } from './pacs-problems.js';
 import { PacsUnavailable, unavailableKind } from './pacs-unavailable.js';
 import { awaitHeld, findHeld, settleHeld } from './presence.js';
 import { readStowAnswer, type StowOutcome } from './stow-answer.js';
@@ -21,8 +14,6 @@ import { readStowAnswer, type StowOutcome } from './stow-answer.js';
 const REQUESTS_AT_ONCE = 4;
 /** So often a study is put off for instances that the PACS says it has and does not show. */
 const HIDDEN_WAITS = 3;
-/** An instance on which the PACS broke off this often, while it went on storing others, is given to it no more. */
-const GIVE_UP_AFTER_BREAKS = 10;
 
 /**
  * Sends instances by STOW-RS and records what became of each. Afterwards each of them is stored or failed.
@@ -98,20 +89,27 @@ async function withoutDamaged(run: DeliveryRun, batch: readonly InstanceRow[], u
   await sendBatch(run, await notHeld(run, others));
 }
 
-/**
- * Waits for the PACS, unless it is this one instance that breaks it time after time. A PACS that stores nothing else
- * meanwhile says nothing of the instance: its disk may be full.
- */
+/** Waits for the PACS, unless it is this one instance that breaks it time after time. */
 async function brokenOff(
   run: DeliveryRun,
   batch: readonly InstanceRow[],
   error: PacsUnavailable,
 ): Promise<void> {
   const [only] = batch;
-  if (batch.length > 1 || !only || !error.brokeDown) throw error;
-  if ((await run.record.brokeAlone(only)) < GIVE_UP_AFTER_BREAKS) throw error;
-  run.logger.error('An instance is given up: the PACS breaks off each time', { instanceId: only.id, error });
-  await run.record.outcome(batch, 'failed', BREAKS_PACS);
+  if (!only || !error.brokeDown) throw error;
+  if (batch.length > 1) {
+    await run.record.broke(batch);
+    throw error;
+  }
+  const breaks = await run.record.brokeAlone(only, error.droppedConnection);
+  const verdict = verdictOn(breaks);
+  if (!verdict) throw error;
+  run.logger.error('An instance is given up: the PACS breaks off each time', {
+    instanceId: only.id,
+    ...breaks,
+    error,
+  });
+  await run.record.outcome(batch, 'failed', verdict);
 }
 
 async function settleReply(run: DeliveryRun, batch: readonly InstanceRow[], reply: StowReply): Promise<void> {
