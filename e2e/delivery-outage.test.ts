@@ -7,6 +7,7 @@ import { listCircuits } from '@relaypacs/core/db/pacs-circuits.js';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
+import { presentUpload } from '../server/src/uploads/present-upload.js';
 import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Exchange, FaultyPacs } from './support/faulty-pacs.js';
@@ -197,4 +198,108 @@ it('ends deliveries that hang on a PACS which answers no probe, so that others g
     await worker.stop();
     await other.close();
   }
+});
+
+/** What the history of an upload tells of its PACS. */
+async function told({ uploadId }: Pick<TestStudy, 'uploadId'>) {
+  const detail = await presentUpload(
+    fixture.db,
+    { all: [], rules: [], choices: [] },
+    await fixture.upload(uploadId),
+  );
+  return detail.timeline
+    .filter(({ event }) => /pacs/.test(event))
+    .map(({ event, targetName }) => `${event} ${targetName}`);
+}
+
+/** As if all that waits had waited a minute longer. */
+const waitLonger = () =>
+  fixture.db('studies').update({ waitingSince: fixture.db.raw(`waiting_since - interval '1 minute'`) });
+
+/** Puts a study into the upload of another one. */
+async function join(study: TestStudy, { uploadId }: TestStudy): Promise<void> {
+  await fixture.db('studies').where({ id: study.studyId }).update({ uploadId });
+}
+
+it('tells in the history of an upload once that its PACS is away, and once that it goes on; and logs both', async () => {
+  let mood: 'away' | 'stores nothing' | 'well' = 'away';
+  let tried = 0;
+  pacs.fault = ({ kind, response }) => {
+    if (mood === 'well' || (mood === 'stores nothing' && kind !== 'stow')) return false;
+    if (kind === 'stow') tried += 1;
+    response.writeHead(503).end();
+    return true;
+  };
+  const study = await fixture.addUpload(makeStudy(2));
+  const second = await fixture.addUpload(makeStudy(1));
+  await join(second, study);
+  fixture.log.length = 0;
+  const worker = startWorker();
+  try {
+    await until('each study waits', async () =>
+      (await Promise.all([study, second].map(({ studyId }) => fixture.study(studyId)))).every(
+        ({ waitingFor }) => waitingFor === 'pacs',
+      ),
+    );
+    expect(await told(study)).toEqual([]);
+    await waitLonger();
+    await until('the history tells it', async () => (await told(study)).length > 0);
+
+    // It answers, and is tried several times, and takes nothing: that is the same outage.
+    mood = 'stores nothing';
+    await until('it was tried several times', async () => tried >= 3);
+    await waitLonger();
+    expect(await told(study)).toEqual(['waiting_for_pacs default']);
+
+    mood = 'well';
+    await until('all are delivered', () => isDelivered(study));
+    expect(await told(study)).toEqual(['waiting_for_pacs default', 'pacs_back default']);
+    const lines = fixture.log.filter(({ message }) => /takes (no )?studies/.test(message));
+    expect(lines).toMatchObject([
+      { level: 'warn', message: expect.stringMatching(/^PACS takes no studies now/) },
+      { level: 'info', message: 'PACS takes studies again', target: DEFAULT_TARGET },
+    ]);
+    expect(lines[1]?.awaySeconds).toBeGreaterThan(1);
+  } finally {
+    await worker.stop();
+  }
+});
+
+it('does not tell in the history what passes within seconds', async () => {
+  const study = await fixture.addUpload(makeStudy(1));
+  const deps = fixture.deps({ url: pacs.url });
+  pacs.fault = ({ response }) => {
+    response.writeHead(503).end();
+    return true;
+  };
+  await fixture.deliver(deps, study.studyId);
+  await deps.circuits.tend();
+  expect(await fixture.study(study.studyId)).toMatchObject({
+    waitingFor: 'pacs',
+    waitingSince: expect.any(Date),
+  });
+  pacs.fault = () => false;
+  await fixture.deliver(deps, study.studyId);
+  expect(await fixture.study(study.studyId)).toMatchObject({ status: 'delivered', waitingSince: null });
+  expect(await told(study)).toEqual([]);
+});
+
+it('logs that an idle PACS is back', async () => {
+  pacs.fault = ({ response }) => {
+    response.writeHead(503).end();
+    return true;
+  };
+  fixture.log.length = 0;
+  const deps = fixture.deps({ url: pacs.url });
+  const probe = async () => {
+    await fixture.db('pacsCircuits').update({ nextProbeAt: new Date(0) });
+    await deps.circuits.tend();
+  };
+  for (let times = 0; times < 4; times += 1) await probe();
+  pacs.fault = () => false;
+  for (let times = 0; times < 4; times += 1) await probe();
+  expect(fixture.log.filter(({ level }) => level !== 'debug').map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^PACS takes no studies now/),
+    'PACS takes studies again',
+  ]);
 });

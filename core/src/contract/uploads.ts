@@ -367,6 +367,10 @@ export const UploadSummarySchema = z.object({
 });
 export type UploadSummary = z.infer<typeof UploadSummarySchema>;
 
+const TIMELINE_EVENTS = `A status the upload came to, or what else happened, among it:
+\`waiting_for_pacs\`: the PACS takes nothing and has not for some seconds, so the delivery waits by itself;
+\`pacs_back\`: it takes images again, and the delivery goes on. Both come once for each outage and PACS. Others may be added.`;
+
 export const UploadDetailSchema = UploadSummarySchema.extend({
   /** Doubts about the upload as a whole; those about a study stand with the study. */
   warnings: z.array(WarningSchema),
@@ -375,8 +379,8 @@ export const UploadDetailSchema = UploadSummarySchema.extend({
   timeline: z.array(
     z.object({
       at: z.iso.datetime(),
-      event: z.string(),
-      /** Name of the PACS a study was sent to again. */
+      event: z.string().meta({ description: TIMELINE_EVENTS }),
+      /** Name of the PACS a study was sent to again, or waits for. */
       targetName: z.string().optional(),
       /** Set where somebody other than the sender did it. */
       by: z.literal('administrator').optional(),

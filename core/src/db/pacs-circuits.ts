@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { UploadProblem } from '../contract/uploads.js';
 import type { CircuitState } from '../domain/circuit.js';
 import type { Queryable } from './database.js';
+import { endWaits } from './pacs-waits.js';
 import type { StudyRow } from './studies.js';
 import type { UnitOfWork } from './unit-of-work.js';
 import { announceUpload, type UploadRow } from './uploads.js';
@@ -103,13 +104,13 @@ const idle = (trx: Queryable) =>
 async function mark(
   { trx }: UnitOfWork,
   which: Knex.QueryBuilder,
-  change: Pick<StudyRow, 'waitingFor' | 'problem'>,
-): Promise<Array<{ uploadId: string }>> {
+  change: Pick<StudyRow, 'waitingFor' | 'problem'> & { waitingSince?: Knex.Raw },
+): Promise<Array<{ id: string; uploadId: string }>> {
   return trx('studies')
     .with('held', which)
     .whereRaw('id IN (SELECT held.id FROM held)')
     .update({ ...change, updatedAt: new Date() })
-    .returning('uploadId');
+    .returning(['id', 'uploadId']);
 }
 
 /**
@@ -129,7 +130,8 @@ export async function markWaitingForPacs(
   );
   if ('target' in which) query.where({ target: which.target });
   else query.whereNotIn('target', [...which.notIn]);
-  await announce(unit, await mark(unit, query, { waitingFor: 'pacs', problem }));
+  const waitingSince = unit.trx.raw('coalesce(waiting_since, now())');
+  await announce(unit, await mark(unit, query, { waitingFor: 'pacs', problem, waitingSince }));
 }
 
 /** Takes that back for studies whose PACS takes them again; one that is put off for a reason of its own still waits. */
@@ -137,7 +139,12 @@ export async function markGoingOn(unit: UnitOfWork, target: string): Promise<voi
   const query = idle(unit.trx)
     .where({ target, waitingFor: 'pacs' })
     .where((due) => due.whereNull('nextAttemptAt').orWhere('nextAttemptAt', '<=', unit.trx.fn.now()));
-  await announce(unit, await mark(unit, query, { waitingFor: null, problem: null }));
+  const studies = await mark(unit, query, { waitingFor: null, problem: null });
+  await endWaits(
+    unit,
+    studies.map(({ id }) => id),
+  );
+  await announce(unit, studies);
 }
 
 async function announce(unit: UnitOfWork, studies: ReadonlyArray<{ uploadId: string }>): Promise<void> {

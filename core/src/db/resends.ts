@@ -88,6 +88,8 @@ export async function redirectStudy(
       status: 'pending',
       problem: null,
       waitingFor: null,
+      waitingSince: null,
+      waitTold: false,
       nextAttemptAt: null,
       // A worker whose claim ran out may still be at the PACS before: nothing of it is to be written down here.
       claimedBy: null,

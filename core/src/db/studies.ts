@@ -28,6 +28,10 @@ export interface StudyRow {
   seriesCount: number;
   status: StudyStatus;
   waitingFor: 'pacs' | null;
+  /** Since then nothing of it got into its PACS, because that was away; `waitingFor` is taken back with every try. */
+  waitingSince: Date | null;
+  /** The history of the upload says that it waits. */
+  waitTold: boolean;
   problem: UploadProblem | null;
   /** What seems to be missing, and what was sent before. */
   warnings: Warning[];
@@ -50,6 +54,8 @@ export type NewStudy = Omit<
   | 'earlyPatients'
   | 'earlyDueAt'
   | 'waitingFor'
+  | 'waitingSince'
+  | 'waitTold'
   | 'problem'
   | 'warnings'
   | 'claimedBy'
@@ -112,7 +118,17 @@ export async function updateStudy(
   db: Queryable,
   id: string,
   change: Partial<
-    Pick<StudyRow, 'status' | 'waitingFor' | 'problem' | 'attempts' | 'nextAttemptAt' | 'deliveredAt'>
+    Pick<
+      StudyRow,
+      | 'status'
+      | 'waitingFor'
+      | 'waitingSince'
+      | 'waitTold'
+      | 'problem'
+      | 'attempts'
+      | 'nextAttemptAt'
+      | 'deliveredAt'
+    >
   >,
 ): Promise<void> {
   await db<StudyRow>('studies')

@@ -11,6 +11,7 @@ import {
   takeDueProbe,
   updateCircuit,
 } from '@relaypacs/core/db/pacs-circuits.js';
+import { tellWaits } from '@relaypacs/core/db/pacs-waits.js';
 import type { UnitOfWork } from '@relaypacs/core/db/unit-of-work.js';
 import { type CircuitState, PROBE_EVERY_SECONDS, probeDelaySeconds } from '@relaypacs/core/domain/circuit.js';
 import type { Platform } from '@relaypacs/core/platform.js';
@@ -27,6 +28,10 @@ const PROBE_LIMIT_SECONDS = 10;
 const SILENT_MS = 15_000;
 /** A PACS that works is called away only when it did not answer twice: one lost packet is no outage. */
 const FAILURES_TO_OPEN = 2;
+/** A wait that is over sooner is not written into the history of an upload. */
+const WORTH_TELLING_SECONDS = 15;
+/** Studies of which histories are written in one transaction: it holds up all others that write to the audit trail. */
+const TOLD_AT_ONCE = 200;
 
 const CLOSED = { state: 'closed', kind: null, reason: null, failures: 0, openedAt: null } as const;
 
@@ -72,7 +77,7 @@ export class Circuits {
         if (seconds > 0 && isLater) await updateCircuit(unit.trx, key, { probeInSeconds: wait });
         return false;
       }
-      await this.open(unit, target, circuit.failures + 1, error, seconds);
+      await this.open(unit, target, circuit.failures + 1, error, seconds, circuit.openedAt);
       return circuit.state === 'closed';
     });
     this.note(key, 'open');
@@ -80,18 +85,19 @@ export class Circuits {
   }
 
   /** A study got through: a PACS that was tried with one takes all again. */
-  async worked({ key }: PacsTarget): Promise<void> {
+  async worked(target: PacsTarget): Promise<void> {
+    const { key } = target;
     if (this.states.get(key) === 'closed') return;
     const closed = await this.deps.transact(async (unit) => {
       const circuit = await lockCircuit(unit.trx, key);
-      if (circuit?.state !== 'half_open') return false;
+      if (circuit?.state !== 'half_open') return undefined;
       await updateCircuit(unit.trx, key, { ...CLOSED, probeInSeconds: PROBE_EVERY_SECONDS });
       await markGoingOn(unit, key);
-      return true;
+      return circuit;
     });
     if (!closed) return;
     this.note(key, 'closed');
-    this.deps.logger.info('The PACS takes studies again', { target: key });
+    this.tellClosed(target, closed);
   }
 
   /**
@@ -109,6 +115,7 @@ export class Circuits {
         if (state === 'open') await markWaitingForPacs(unit, { target: key }, problemOf(kind));
       }
       await markWaitingForPacs(unit, { notIn: keys }, problemOf('not-configured'));
+      await tellWaits(unit, WORTH_TELLING_SECONDS, TOLD_AT_ONCE);
       return rows;
     });
     for (const circuit of circuits) this.see(circuit);
@@ -147,14 +154,15 @@ export class Circuits {
     }
     const seconds = (performance.now() - startedAt) / 1000;
     metrics.probed(target.key, seconds);
-    await this.answered(target.key, Math.round(seconds * 1000));
+    await this.answered(target, Math.round(seconds * 1000));
   }
 
-  private async answered(key: string, latencyMs: number): Promise<void> {
+  private async answered(target: PacsTarget, latencyMs: number): Promise<void> {
+    const { key } = target;
     const { transact, logger, config } = this.deps;
-    const isBack = await transact(async (unit) => {
+    const { isBack, closed } = await transact(async (unit) => {
       const circuit = await lockCircuit(unit.trx, key);
-      if (!circuit) return false;
+      if (!circuit) return {};
       const wasOpen = circuit.state === 'open';
       // Nothing is there to try it with, and it goes on answering.
       const isIdle =
@@ -167,9 +175,11 @@ export class Circuits {
         latencyMs,
         probeInSeconds: PROBE_EVERY_SECONDS,
       });
-      return wasOpen;
+      return { isBack: wasOpen, closed: isIdle ? circuit : undefined };
     });
-    if (isBack) logger.info('The PACS answers again and is tried with one study', { target: key });
+    // Not yet the end of it: one that answers and does not store comes here with every try.
+    if (isBack) logger.debug('The PACS answers again and is tried with one study', { target: key });
+    if (closed) this.tellClosed(target, closed);
   }
 
   private async failed(target: PacsTarget, error: PacsUnavailable): Promise<void> {
@@ -197,6 +207,12 @@ export class Circuits {
     // What does not pass by itself somebody has to put right.
     if (waitingProblem(kind)) this.deps.logger.error(what, { target: key, kind });
     else this.deps.logger.warn(what, { target: key, kind });
+  }
+
+  /** Said once for each time that {@link tellOpened} was. */
+  private tellClosed({ key, name }: PacsTarget, { openedAt }: Pick<CircuitRow, 'openedAt'>): void {
+    const awaySeconds = openedAt && Math.round((Date.now() - openedAt.getTime()) / 1000);
+    this.deps.logger.info(`${name} takes studies again`, { target: key, awaySeconds });
   }
 
   private async open(

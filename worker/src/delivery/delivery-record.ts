@@ -17,6 +17,7 @@ import {
   recordSends,
   reopenFailedInstances,
 } from '@relaypacs/core/db/instances.js';
+import { endWaits } from '@relaypacs/core/db/pacs-waits.js';
 import {
   countInstances,
   findStudy,
@@ -123,6 +124,14 @@ export class DeliveryRecord {
       if (status === 'stored' || status === 'warning') instance.storedAt = new Date();
       if (status !== 'verified' || problem !== null) instance.problem = problem;
     }
+    if (status !== 'failed' && status !== 'pending') await this.gotThrough();
+  }
+
+  /** Something of the study is in the PACS now: if it waited, that is over. */
+  private async gotThrough(): Promise<void> {
+    if (this.study.waitingSince === null) return;
+    this.study.waitingSince = null;
+    await this.claim.write((unit) => endWaits(unit, [this.study.id]));
   }
 
   /**
@@ -146,7 +155,8 @@ export class DeliveryRecord {
    */
   async awaitPacs(problem: UploadProblem | null, isSuspect: boolean, leastSeconds: number): Promise<number> {
     const seconds = Math.max(isSuspect ? backoffSeconds(this.study.attempts) : 0, leastSeconds);
-    await this.giveBack({ waitingFor: 'pacs', problem }, seconds);
+    const waitingSince = this.study.waitingSince ?? new Date();
+    await this.giveBack({ waitingFor: 'pacs', waitingSince, problem }, seconds);
     return seconds;
   }
 
@@ -161,7 +171,7 @@ export class DeliveryRecord {
   }
 
   private async giveBack(
-    change: Partial<Pick<StudyRow, 'waitingFor' | 'problem'>>,
+    change: Partial<Pick<StudyRow, 'waitingFor' | 'waitingSince' | 'problem'>>,
     seconds: number,
   ): Promise<void> {
     await this.claim.stopRenewing();
@@ -198,6 +208,8 @@ export class DeliveryRecord {
         status,
         problem,
         waitingFor: null,
+        waitingSince: null,
+        waitTold: false,
         nextAttemptAt: null,
         deliveredAt: status === 'delivered' ? new Date() : null,
       });

@@ -89,6 +89,12 @@ it('tells the timeline in plain words, known or not', () => {
   expect(timelineWords({ event: 'bytes_removed' })).toBe('The copy kept here was removed');
   expect(timelineWords({ event: 'receipt_issued' })).toBe('The receipt was issued');
   expect(timelineWords({ event: 'delivery_retried' })).toBe('Delivery retried');
+  expect(timelineWords({ event: 'waiting_for_pacs', targetName: 'Archive' })).toBe(
+    'Archive takes no images now: the delivery waits',
+  );
+  expect(timelineWords({ event: 'pacs_back', targetName: 'Archive' })).toBe(
+    'Archive takes images again: the delivery goes on',
+  );
 });
 
 it('does not let a delivery with a remark look like a full success, and gives the remark', () => {

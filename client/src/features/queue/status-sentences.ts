@@ -282,6 +282,8 @@ const TIMELINE: Record<string, string> = {
   processing: 'Check of the files began',
   waiting_for_sender: 'The checks have doubts: the sender was asked',
   delivering: 'Delivery to the PACS began',
+  waiting_for_pacs: '{PACS} takes no images now: the delivery waits',
+  pacs_back: '{PACS} takes images again: the delivery goes on',
   delivered: 'The PACS confirmed the delivery',
   rejected: 'The files were not accepted',
   failed: 'Delivery failed',
