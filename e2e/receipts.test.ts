@@ -15,6 +15,7 @@ import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../scripts/project-root.js';
 import { readReceipt } from '../scripts/receipt-source.js';
+import { verifyReceipt } from '../scripts/verify-receipt.js';
 import { removeBytes } from '../worker/src/upkeep/remove-bytes.js';
 import { ApiClient, PASSWORD } from './support/api-client.js';
 import { chromiumLaunchOptions } from './support/chromium.js';
@@ -215,6 +216,31 @@ describe('the receipt of an upload', () => {
     const forged = JSON.stringify({ ...receipt, sender: { ...receipt.sender, username: 'mallory' } });
     await writeFile(json!, forged);
     await expect(check(json!)).rejects.toMatchObject({ code: 1, stdout: expect.stringMatching(/^TAMPERED/) });
+  });
+
+  it('knows files again whose header was repaired, and what was made here', async () => {
+    const study = makeStudy(2);
+    // A program could hide there: it is cleared before the image is sent.
+    study.files[1]!.set(new TextEncoder().encode('MZ'));
+    const { id } = await settled(await jane.send(study.files, { clinicalHistory: 'Fell from a horse' }));
+    const { body: receipt } = await receiptOf(id);
+    expect(receipt.deliveries[0]!.instances.map(({ origin }) => origin).sort()).toEqual([
+      'as_uploaded',
+      ...['made', 'made'],
+      'repaired',
+    ]);
+    const [json, keys] = ['repaired.json', 'repaired-jwks.json'].map((name) => path.join(folder, name));
+    await writeFile(json!, JSON.stringify(receipt));
+    await writeFile(keys!, JSON.stringify((await jane.get('/.well-known/jwks.json')).body));
+    const files = await mkdtemp(path.join(folder, 'repaired-'));
+    for (const [index, bytes] of study.files.entries()) await writeFile(path.join(files, `${index}`), bytes);
+    const said: string[] = [];
+    const code = await verifyReceipt([json!, '--jwks', keys!, '--files', files], (line) => said.push(line));
+    expect(said.join('\n')).toContain(
+      '2 of 2 listed files are there: 1 byte for byte, 1 as it was before its repair.',
+    );
+    expect(said).toContainEqual(expect.stringMatching(/repaired their headers/));
+    expect(code).toBe(0);
   });
 
   it('of 2,000 images is there at once when it was issued before', async () => {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Receipt } from '@relaypacs/core/contract/receipts.js';
+import type { Receipt, ReceiptInstance } from '@relaypacs/core/contract/receipts.js';
 import { makeSlice } from '@relaypacs/core/dicom/testing/build.js';
 import { renderPdf } from '@relaypacs/core/documents/render-pdf.js';
 import { makeReceipt, makeReceiptDelivery, makeReceiptInstance } from '@relaypacs/core/testing/receipts.js';
@@ -193,6 +193,10 @@ describe('the files of a folder', () => {
   const about = makeReceipt([makeReceiptDelivery(listing), makeReceiptDelivery(listing, { isResend: true })]);
   const sign = () => signReceipt({ keyId: KEY, privateKey: ours.privateKey }, about);
 
+  const signListed = (instances: ReceiptInstance[]) =>
+    signReceipt({ keyId: KEY, privateKey: ours.privateKey }, makeReceipt([makeReceiptDelivery(instances)]));
+  const uidSlices = (...uids: string[]) => uids.map((sopInstanceUid) => makeSlice({ sopInstanceUid }));
+
   async function writeStudy(name: string, files: readonly Uint8Array[]): Promise<string> {
     const directory = path.join(folder, name);
     await mkdir(path.join(directory, 'series'), { recursive: true });
@@ -218,6 +222,59 @@ describe('the files of a folder', () => {
     expect(words).toContain(`${listing[1]!.sopInstanceUid} sha256 ${listing[1]!.sha256}`);
     expect(words).toContain(`${listing[2]!.sopInstanceUid} sha256 ${listing[2]!.sha256}`);
     expect(words).toMatch(/not listed:\n +series.1\.dcm$/);
+  });
+
+  it('are known again though they were repaired before they were sent, and it is said of each', async () => {
+    const [whole, bare, changed, copied] = [makeSlice(), makeSlice(), ...uidSlices('2.25.1000', '2.25.2000')];
+    const listed = [
+      makeReceiptInstance(0, { sha256: digest(whole!), origin: 'as_uploaded' }),
+      // Its digest as it came, and another one as it was sent.
+      makeReceiptInstance(1, { origin: 'repaired', uploadedSha256: digest(bare!) }),
+    ];
+    const directory = await writeStudy('repaired', [whole!, bare!]);
+    const [code, words] = await verdictOn(await signListed(listed), '--files', directory);
+    expect(code).toBe(0);
+    expect(words).toContain('2 of 2 listed files are there: 1 byte for byte, 1 as it was before its repair.');
+    expect(words).toMatch(
+      new RegExp(`repaired .* before .* sent.*:\\n +series.1\\.dcm is ${listed[1]!.sopInstanceUid}\\b`),
+    );
+    expect(words).not.toMatch(/not there|not listed/);
+
+    const odd = [
+      makeReceiptInstance(2, { sopInstanceUid: '2.25.1000', origin: 'repaired' }),
+      makeReceiptInstance(3, { sopInstanceUid: '2.25.2000', origin: 'as_uploaded' }),
+    ];
+    const [oddCode, oddWords] = await verdictOn(
+      await signListed(odd),
+      '--files',
+      await writeStudy('odd', [changed!, copied!]),
+    );
+    expect(oddCode).toBe(1);
+    expect(oddWords).toContain('0 of 2 listed files are there');
+    expect(oddWords).toMatch(/repaired .*cannot be told.*:\n +series.0\.dcm is 2\.25\.1000\n/);
+    expect(oddWords).toMatch(/changed.*:\n +series.1\.dcm is 2\.25\.2000$/);
+    expect(oddWords).not.toMatch(/not there|not listed/);
+  });
+
+  it('may have been repaired where a receipt of an earlier version does not say', async () => {
+    const [changed] = uidSlices('2.25.1000');
+    const listed = [makeReceiptInstance(2, { sopInstanceUid: '2.25.1000' })];
+    const directory = await writeStudy('earlier', [changed!]);
+    const [code, words] = await verdictOn(await signListed(listed), '--files', directory);
+    expect(code).toBe(1);
+    expect(words).toMatch(/changed.*or repaired.*does not say.*:\n +series.0\.dcm is 2\.25\.1000$/);
+  });
+
+  it('need not hold what was made here', async () => {
+    const listed = [
+      makeReceiptInstance(0, { sha256: digest(slices[0]!), origin: 'as_uploaded' }),
+      makeReceiptInstance(1, { origin: 'made' }),
+    ];
+    const directory = await writeStudy('made', [slices[0]!]);
+    const [code, words] = await verdictOn(await signListed(listed), '--files', directory);
+    expect(code).toBe(0);
+    expect(words).toContain('1 of 1 listed files are there, byte for byte.');
+    expect(words).toMatch(/made by RelayPACS.*:\n +2\.25\.10001 sha256/);
   });
 
   it('are not looked at when the receipt is not to be trusted', async () => {

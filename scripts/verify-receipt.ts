@@ -1,10 +1,10 @@
 // `relaypacs verify-receipt`: checks a receipt without asking anybody. Its answers are for people, its exit code for programs.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import type { Receipt, ReceiptDelivery } from '@relaypacs/core/contract/receipts.js';
+import type { Receipt, ReceiptDelivery, ReceiptInstance } from '@relaypacs/core/contract/receipts.js';
 import type { JSONWebKeySet } from 'jose';
 import { isMainModule } from './main-module.js';
-import { compareFolder } from './receipt-files.js';
+import { compareFolder, type FileOfInstance } from './receipt-files.js';
 import { checkSignature, UnusableKeys } from './receipt-signature.js';
 import { NotAReceipt, readReceipt } from './receipt-source.js';
 
@@ -17,7 +17,7 @@ const USAGE = `Usage: relaypacs verify-receipt <receipt.json | receipt.jws | rec
            or that address itself; jwks.json in this folder where it is left out
   --files  a folder of DICOM files to be compared with the list
 
-Exit code 0: genuine, and no listed file is missing. 1: not to be trusted, or files are missing. 2: not checked.`;
+Exit code 0: genuine, and no listed file is missing. 1: not to be trusted, or files are missing or other ones. 2: not checked.`;
 
 const DEFAULT_KEYS = 'jwks.json';
 const KEYS_HINT =
@@ -139,24 +139,64 @@ function describeDelivery(delivery: ReceiptDelivery): string[] {
 }
 
 async function tellFiles(folder: string, receipt: Receipt, say: (line: string) => void): Promise<number> {
-  const { found, missing, unlisted } = await compareFolder(folder, receipt).catch((error: Error) => {
+  const { found, beforeRepair, otherBytes, made, missing, unlisted } = await compareFolder(
+    folder,
+    receipt,
+  ).catch((error: Error) => {
     throw new Unchecked(`The folder cannot be read: ${error.message}`);
   });
+  const repaired = new Set(beforeRepair.map(({ instance }) => instance));
+  const wrong = new Set(otherBytes.map(({ instance }) => instance).filter((each) => !found.includes(each)));
+  const there = found.length + repaired.size;
+  const how =
+    repaired.size > 0
+      ? `: ${found.length} byte for byte, ${repaired.size} as ${repaired.size === 1 ? 'it was before its' : 'they were before their'} repair`
+      : ', byte for byte';
   say('');
-  say(`${folder}: ${found} of ${found + missing.length} listed files are there, byte for byte.`);
+  say(`${folder}: ${there} of ${there + wrong.size + missing.length} listed files are there${how}.`);
   const tell = (title: string, names: readonly string[]) => {
     if (names.length === 0) return;
     say(title);
     for (const name of names.slice(0, LISTED)) say(`  ${name}`);
     if (names.length > LISTED) say(`  and ${names.length - LISTED} more`);
   };
+  const named = ({ file, instance }: FileOfInstance) => `${file} is ${instance.sopInstanceUid}`;
   tell(
-    'Listed, but not there (or not as they were sent):',
-    missing.map(({ sopInstanceUid, sha256 }) => `${sopInstanceUid} sha256 ${sha256}`),
+    'These are byte for byte what was uploaded. RelayPACS repaired their headers before they were sent, so what the PACS has differs from them:',
+    beforeRepair.map((each) => `${named(each)}, sent with sha256 ${each.instance.sha256}`),
+  );
+  for (const [title, isMeant] of OTHER_BYTES) {
+    tell(title, otherBytes.filter(({ instance }) => isMeant(instance)).map(named));
+  }
+  const listing = ({ sopInstanceUid, sha256 }: ReceiptInstance) => `${sopInstanceUid} sha256 ${sha256}`;
+  tell('Listed, but not there (or not as they were sent):', missing.map(listing));
+  tell(
+    'Listed, made by RelayPACS of pictures or the clinical history, and no files of the sender:',
+    made.map(listing),
   );
   tell('DICOM files that are not listed:', unlisted);
-  return missing.length === 0 ? EXIT.good : EXIT.bad;
+  return wrong.size + missing.length === 0 ? EXIT.good : EXIT.bad;
 }
+
+/** The receipt has its digest as it was uploaded. */
+const isKnownAsUploaded = ({ origin, uploadedSha256 }: ReceiptInstance) =>
+  origin !== 'repaired' || uploadedSha256 !== undefined;
+
+/** What may be said of a file with the identifier of a listed instance and other bytes. */
+const OTHER_BYTES: ReadonlyArray<[title: string, isMeant: (instance: ReceiptInstance) => boolean]> = [
+  [
+    'These have the identifiers of listed ones, which RelayPACS repaired before they were sent. Whether these are what was uploaded cannot be told, as the receipt does not have the digest of that:',
+    (instance) => !isKnownAsUploaded(instance),
+  ],
+  [
+    'These have the identifiers of listed ones and other bytes: they were changed, or are others:',
+    (instance) => instance.origin !== undefined && isKnownAsUploaded(instance),
+  ],
+  [
+    'These have the identifiers of listed ones and other bytes: they were changed, or repaired by RelayPACS before they were sent, which a receipt of its version does not say:',
+    ({ origin }) => origin === undefined,
+  ],
+];
 
 if (isMainModule(import.meta.url)) {
   process.exitCode = await verifyReceipt(process.argv.slice(2), (line) => console.log(line));

@@ -6,6 +6,12 @@ export const RECEIPT_JWS_TYPE = 'relaypacs-receipt+jws';
 /** Name of the file in a PDF receipt that holds the signed receipt. */
 export const RECEIPT_ATTACHMENT = 'receipt.jws';
 
+/**
+ * What the bytes of an instance are: those of a file, or of one in an archive, as they came; the same with its header
+ * repaired, or a Patient ID put in; or an object RelayPACS made of a picture or the clinical history.
+ */
+export const INSTANCE_ORIGINS = ['as_uploaded', 'repaired', 'made'] as const;
+
 /** One SOP instance that was delivered. */
 export const ReceiptInstanceSchema = z.object({
   sopInstanceUid: z.string(),
@@ -18,6 +24,10 @@ export const ReceiptInstanceSchema = z.object({
   size: z.number(),
   /** SHA-256 of the same, in hexadecimal digits. */
   sha256: z.string(),
+  /** Where the bytes come from. Receipts of earlier versions do not say. */
+  origin: z.enum(INSTANCE_ORIGINS).optional(),
+  /** Of a repaired instance that was a file by itself: SHA-256 of that file, as it was uploaded. */
+  uploadedSha256: z.string().optional(),
   verification: z.enum(VERIFICATION_LEVELS),
   verifiedAt: z.iso.datetime(),
   /** The PACS held the same bytes already, so it was not sent. */

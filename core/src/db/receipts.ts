@@ -62,30 +62,43 @@ export type DeliveredInstance = Pick<
   | 'sha256'
   | 'alreadyThere'
   | 'problem'
-> & { verification: VerificationLevel; verifiedAt: Date };
+> & {
+  verification: VerificationLevel;
+  verifiedAt: Date;
+  /** What was sent is not what came. */
+  isRepaired: boolean;
+  /** It was made here, and no file of the sender's. */
+  isDerived: boolean;
+  /** Of the file it is; null where it was part of an archive, or where nobody knows. */
+  uploadedSha256: Buffer | null;
+};
 
 /** The verified instances of studies, of each in series and instance order. */
 export async function listDeliveredInstances(
   db: Queryable,
   studyIds: readonly string[],
 ): Promise<DeliveredInstance[]> {
-  return db('instances')
-    .whereIn('studyId', [...studyIds])
-    .where({ status: 'verified', supersededAt: null })
-    .orderBy(['studyId', 'seriesNumber', 'seriesInstanceUid', 'instanceNumber', 'id'])
+  return db('instances as i')
+    .join('uploadFiles as f', 'f.id', 'i.uploadFileId')
+    .whereIn('i.studyId', [...studyIds])
+    .where({ 'i.status': 'verified', 'i.supersededAt': null })
+    .orderBy(['i.studyId', 'i.seriesNumber', 'i.seriesInstanceUid', 'i.instanceNumber', 'i.id'])
     .select(
-      'studyId',
-      'sopInstanceUid',
-      'seriesInstanceUid',
-      'sopClassUid',
-      'transferSyntaxUid',
-      'seriesNumber',
-      'instanceNumber',
-      'size',
-      'sha256',
-      'alreadyThere',
-      'problem',
-      'verification',
-      'verifiedAt',
+      'i.studyId',
+      'i.sopInstanceUid',
+      'i.seriesInstanceUid',
+      'i.sopClassUid',
+      'i.transferSyntaxUid',
+      'i.seriesNumber',
+      'i.instanceNumber',
+      'i.size',
+      'i.sha256',
+      'i.alreadyThere',
+      'i.problem',
+      'i.verification',
+      'i.verifiedAt',
+      'f.isDerived',
+      db.raw('i.pieces IS NOT NULL AS is_repaired'),
+      db.raw('CASE WHEN i.steps IS NULL THEN f.sha256 END AS uploaded_sha256'),
     );
 }

@@ -86,6 +86,9 @@ const instance = (
   problem: null,
   verification: 'bytes',
   verifiedAt: VERIFIED,
+  isRepaired: false,
+  isDerived: false,
+  uploadedSha256: Buffer.alloc(32, index),
   ...more,
 });
 
@@ -127,6 +130,7 @@ it('names each instance with what was sent and how it was confirmed', () => {
       instanceNumber: 1,
       size: 10,
       sha256: '01'.repeat(32),
+      origin: 'as_uploaded',
       verification: 'uids',
       verifiedAt: '2026-03-04T09:59:58.123Z',
       alreadyThere: true,
@@ -145,6 +149,21 @@ it('claims to have sent only what was sent', () => {
   ];
   const { deliveries } = compose([study('1')], rows);
   expect(deliveries[0]?.instances.map(({ sent }) => sent)).toEqual([true, false, false]);
+});
+
+it('says of what was repaired what it was before, where that was a file, and what was made here', () => {
+  const before = Buffer.alloc(32, 7);
+  const rows = [
+    instance('1', 1, { isRepaired: true, uploadedSha256: before }),
+    instance('1', 2, { isRepaired: true, uploadedSha256: null }),
+    instance('1', 3, { isDerived: true }),
+  ];
+  const { deliveries } = compose([study('1')], rows);
+  expect(deliveries[0]?.instances.map(({ origin, uploadedSha256 }) => [origin, uploadedSha256])).toEqual([
+    ['repaired', '07'.repeat(32)],
+    ['repaired', undefined],
+    ['made', undefined],
+  ]);
 });
 
 it('claims no more of a delivery than was compared', () => {

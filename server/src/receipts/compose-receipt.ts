@@ -105,6 +105,17 @@ function composeDelivery(
   };
 }
 
+function originOf({
+  isDerived,
+  isRepaired,
+  uploadedSha256,
+}: DeliveredInstance): Pick<ReceiptInstance, 'origin' | 'uploadedSha256'> {
+  if (isDerived) return { origin: 'made' };
+  if (!isRepaired) return { origin: 'as_uploaded' };
+  if (uploadedSha256 === null) return { origin: 'repaired' };
+  return { origin: 'repaired', uploadedSha256: uploadedSha256.toString('hex') };
+}
+
 function composeInstance(row: DeliveredInstance): ReceiptInstance {
   return {
     sopInstanceUid: row.sopInstanceUid,
@@ -115,6 +126,7 @@ function composeInstance(row: DeliveredInstance): ReceiptInstance {
     instanceNumber: row.instanceNumber,
     size: row.size,
     sha256: row.sha256.toString('hex'),
+    ...originOf(row),
     verification: row.verification,
     verifiedAt: row.verifiedAt.toISOString(),
     alreadyThere: row.alreadyThere,
