@@ -7,6 +7,7 @@ import { makeSlice, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
 import { migrate } from '../scripts/migrate.js';
+import { presentUpload } from '../server/src/uploads/present-upload.js';
 import type { DeliveryDeps } from '../worker/src/delivery/deliver-study.js';
 import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
@@ -130,6 +131,27 @@ it('brings a study into Orthanc byte for byte, each instance sent once', async (
     status: 'delivered',
   });
   expect(JSON.stringify(fixture.log)).not.toMatch(/secret/i);
+});
+
+it('shows how much is stored while the rest is sent, before anything is verified', async () => {
+  const study = await fixture.addUpload(makeStudy(105, { rows: 128, columns: 128 }));
+  const shown = async () => {
+    const upload = await fixture.upload(study.uploadId);
+    const { studies } = await presentUpload(fixture.db, { all: [], rules: [], choices: [] }, upload);
+    return studies[0]?.instances;
+  };
+  // The first image, and two of the requests beside each other; the others are held back.
+  const { stalled, go } = stallAt(4, 0);
+  const delivery = fixture.deliverAll(deps(), study);
+  await stalled;
+  await until(async () => ((await shown())?.stored ?? 0) >= 40);
+  expect(await shown()).toMatchObject({ total: 105, verified: 0 });
+  expect(fixture.events).toContainEqual(
+    expect.objectContaining({ uploadId: study.uploadId, status: 'delivering' }),
+  );
+  go();
+  await delivery;
+  expect(await shown()).toMatchObject({ total: 105, stored: 105, verified: 105 });
 });
 
 it('goes on after a killed worker without sending anything twice', async () => {
