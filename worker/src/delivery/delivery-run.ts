@@ -107,7 +107,8 @@ export function requestSignal(
   const onStop = () => {
     timer = setTimeout(() => late.abort(new Stopping()), STOP_WITHIN_MS);
   };
-  stopping.addEventListener('abort', onStop, { once: true });
+  if (stopping.aborted) onStop();
+  else stopping.addEventListener('abort', onStop, { once: true });
   return {
     signal: AbortSignal.any([lost, late.signal]),
     done: () => {

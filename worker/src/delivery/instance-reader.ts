@@ -125,7 +125,10 @@ export class InstanceReader {
       };
     } catch (error) {
       archive.users -= 1;
-      if (this.inner.get(key) === archive) this.inner.delete(key);
+      // One that could not be opened is to be tried anew; one that could is closed in its turn.
+      await archive.content.catch(() => {
+        if (this.inner.get(key) === archive) this.inner.delete(key);
+      });
       throw error;
     }
   }
