@@ -10,7 +10,8 @@ import { migrate } from '../scripts/migrate.js';
 import { presentUpload } from '../server/src/uploads/present-upload.js';
 import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
-import { type Exchange, FaultyPacs } from './support/faulty-pacs.js';
+import { type Exchange, FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
+import type { ReceivedPart } from './support/stow-recorder.js';
 
 let directory: string;
 let postgres: EmbeddedPostgres;
@@ -199,6 +200,36 @@ it('ends deliveries that hang on a PACS which answers no probe, so that others g
     await other.close();
   }
 });
+
+it('lets a delivery go on whose bytes are taken, though the PACS answers no probe meanwhile', async () => {
+  // As a small archive, or a thin line, that is busy with one large image: 24 MB in some 40 seconds.
+  let isTaking = false;
+  const cut: string[] = [];
+  pacs.fault = async (exchange) => {
+    if (isTaking && isProbe(exchange)) return true;
+    if (exchange.kind !== 'stow') return false;
+    isTaking = true;
+    exchange.request.once('close', () => {
+      if (!exchange.request.complete) cut.push('The request was cut off');
+    });
+    for await (const chunk of exchange.request) await sleep((chunk.length / 600_000) * 1000);
+    isTaking = false;
+    const [uid] = image.objects.map(({ sopInstanceUid }) => sopInstanceUid);
+    pacs.hold({ sopInstanceUid: uid!, bytes: Buffer.from(image.objects[0]!.bytes) } as ReceivedPart);
+    exchange.response.end(stowAnswer([{ '00081155': { vr: 'UI', Value: [uid] } }], []));
+    return true;
+  };
+  const image = await fixture.addUpload(makeStudy(1, { rows: 4000, columns: 3000 }));
+  const worker = startWorker(1);
+  try {
+    await until('it is known to answer no probe', async () => (await circuit())?.state === 'open');
+    await until('it is delivered', () => isDelivered(image), 80_000);
+    expect(cut).toEqual([]);
+    expect((await fixture.instances(image.studyId))[0]?.sends).toBe(1);
+  } finally {
+    await worker.stop();
+  }
+}, 120_000);
 
 /** What the history of an upload tells of its PACS. */
 async function told({ uploadId }: Pick<TestStudy, 'uploadId'>) {

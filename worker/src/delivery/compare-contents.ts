@@ -14,7 +14,7 @@ export const COMPARED_AT_ONCE = 4;
  * @throws NotHandedOut, or PacsUnavailable
  */
 export async function compareContents(
-  { record, pacs, reader, signal }: DeliveryRun,
+  { record, pacs, reader, signal, progressed }: DeliveryRun,
   instance: InstanceRow,
   seriesInHand: string | undefined,
 ): Promise<Comparison | 'damaged'> {
@@ -22,7 +22,7 @@ export async function compareContents(
     record.study.studyInstanceUid,
     seriesInHand ?? instance.seriesInstanceUid,
     instance.sopInstanceUid,
-    digestObject,
+    (bytes) => digestObject(bytes, progressed),
     signal,
   );
   if (theirs.file.equals(instance.sha256)) return 'same';

@@ -7,7 +7,7 @@ const SETTLE_SECONDS = 30;
 export interface UnderWayWatch {
   /** Aborted with {@link PacsUnavailable} when the delivery hangs on a PACS that is gone. */
   readonly signal: AbortSignal;
-  /** To be called whenever the PACS has answered. */
+  /** To be called whenever the PACS has answered, or takes or gives bytes: one that is busy may answer no probe. */
   progressed(): void;
   /** To be called in the end. */
   done(): void;
@@ -40,7 +40,7 @@ export class DeliveriesUnderWay {
   }
 
   /**
-   * Ends the deliveries to a PACS that has not answered them for a while.
+   * Ends the deliveries to a PACS that has not answered them for a while, nor taken or given anything.
    *
    * @returns how many
    */

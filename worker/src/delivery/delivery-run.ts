@@ -59,8 +59,8 @@ export interface DeliveryRun {
   readonly signal: AbortSignal;
   /** True when this delivery is to be put off for a more urgent one. */
   makesRoom(): Promise<boolean>;
-  /** To be called when the PACS has answered. */
-  progressed(): void;
+  /** To be called when the PACS has answered, or takes or gives bytes. */
+  readonly progressed: () => void;
   /** To be called when the PACS has answered a request for storage. */
   pacsWorked(): Promise<void>;
 }

@@ -65,12 +65,17 @@ export class DicomwebClient {
   /**
    * Sends instances in one STOW-RS request, streamed.
    *
+   * @param onTaken - called whenever the PACS has taken some of it
    * @throws PacsUnavailable when no complete answer came, or the access token was refused: what was stored is then
    * unknown
    * @throws StoredBytesDamaged when a part is not what was accepted; the request was broken off inside that part
    */
-  async stow(parts: readonly StowPart[], signal: AbortSignal): Promise<StowReply> {
-    const body = stowBody(parts);
+  async stow(
+    parts: readonly StowPart[],
+    signal: AbortSignal,
+    onTaken: () => void = () => {},
+  ): Promise<StowReply> {
+    const body = stowBody(parts, onTaken);
     const path = '/studies';
     const headers = { Accept: DICOM_JSON, 'Content-Type': body.contentType };
     const { timeouts } = this;

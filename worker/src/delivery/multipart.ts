@@ -31,7 +31,8 @@ export interface StowBody {
   chunks: AsyncIterable<Uint8Array>;
 }
 
-export function stowBody(parts: readonly StowPart[]): StowBody {
+/** @param onTaken - called with each chunk that is asked for: what came before it was taken */
+export function stowBody(parts: readonly StowPart[], onTaken: () => void = () => {}): StowBody {
   const boundary = randomUUID();
   // Without parameters: with `transfer-syntax` Orthanc answers 200 and stores nothing.
   const head = Buffer.from(`--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`);
@@ -41,7 +42,7 @@ export function stowBody(parts: readonly StowPart[]): StowBody {
   async function* chunks() {
     for (const part of parts) {
       yield head;
-      yield* checked(part);
+      yield* checked(part, onTaken);
       yield tail;
     }
     yield end;
@@ -57,7 +58,7 @@ export function stowBody(parts: readonly StowPart[]): StowBody {
  * The part's bytes. They are checked before the delimiter that would complete the part: a PACS never gets a whole
  * object that is not the one we accepted.
  */
-async function* checked(part: StowPart): AsyncGenerator<Uint8Array> {
+async function* checked(part: StowPart, onTaken: () => void): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
   let left = part.size;
   for await (const chunk of part.open()) {
@@ -65,6 +66,7 @@ async function* checked(part: StowPart): AsyncGenerator<Uint8Array> {
     if (left < 0) break;
     hash.update(chunk);
     yield chunk;
+    onTaken();
   }
   if (left !== 0 || !hash.digest().equals(part.sha256)) throw new StoredBytesDamaged(part.sopInstanceUid);
 }

@@ -41,9 +41,16 @@ const IMPLICIT_VR = '1.2.840.10008.1.2';
 /** Data Set Trailing Padding: may be left out by whoever writes the object anew. */
 const PADDING = 0xfffcfffc;
 
-/** Digests an object in one pass over its bytes, holding no more of it than a header element. */
-export async function digestObject(bytes: AsyncIterable<Uint8Array>): Promise<ObjectDigests> {
-  const reader = new HashingReader(bytes);
+/**
+ * Digests an object in one pass over its bytes, holding no more of it than a header element.
+ *
+ * @param onChunk - called with each chunk that comes
+ */
+export async function digestObject(
+  bytes: AsyncIterable<Uint8Array>,
+  onChunk: () => void = () => {},
+): Promise<ObjectDigests> {
+  const reader = new HashingReader(bytes, onChunk);
   const hash = reader.hashFromHere();
   const parts = await digestParts(reader);
   await reader.drain();
@@ -147,13 +154,15 @@ const isPrivate = (tag: number) => Math.floor(tag / 0x10000) % 2 === 1;
 /** Hands out a stream of bytes piece by piece and feeds hashes: of a part, or from a position to the end. */
 class HashingReader {
   private readonly source: AsyncIterator<Uint8Array>;
+  private readonly onChunk: () => void;
   private readonly hashes: Hash[] = [];
   private held: Buffer = Buffer.alloc(0);
   /** Bytes that were pulled so far. */
   size = 0;
 
-  constructor(bytes: AsyncIterable<Uint8Array>) {
+  constructor(bytes: AsyncIterable<Uint8Array>, onChunk: () => void) {
     this.source = bytes[Symbol.asyncIterator]();
+    this.onChunk = onChunk;
   }
 
   hashFromHere(): Hash {
@@ -165,6 +174,7 @@ class HashingReader {
   private async pull(): Promise<boolean> {
     const { value, done } = await this.source.next();
     if (done) return false;
+    this.onChunk();
     this.size += value.length;
     for (const hash of this.hashes) hash.update(value);
     this.held = this.held.length === 0 ? view(value) : Buffer.concat([this.held, value]);

@@ -69,7 +69,7 @@ async function sendBatch(run: DeliveryRun, batch: readonly InstanceRow[], repeat
   await run.record.sending(batch);
   let reply: StowReply;
   try {
-    reply = await run.pacs.stow(run.reader.parts(batch), run.signal);
+    reply = await run.pacs.stow(run.reader.parts(batch), run.signal, run.progressed);
   } catch (error) {
     if (error instanceof StoredBytesDamaged) return withoutDamaged(run, batch, error.sopInstanceUid);
     if (!(error instanceof PacsUnavailable)) throw error;
