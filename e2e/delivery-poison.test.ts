@@ -171,6 +171,29 @@ it('counts only what happens while the PACS answers: an outage in between begins
   expect(await stands(study)).toMatchObject({ status: 'failed' });
 });
 
+it('gives up no image that the PACS has by then', async () => {
+  const study = await fixture.addUpload(makeStudy(1));
+  const pacs = await FaultyPacs.start();
+  let stores = false;
+  pacs.fault = async ({ kind, request }) => {
+    if (kind !== 'stow') return false;
+    if (stores) await pacs.takeIn(request);
+    request.socket.destroy();
+    return true;
+  };
+  try {
+    await attempt(study, { times: 8, url: pacs.url });
+    expect(await stands(study)).toMatchObject({ status: 'delivering' });
+    // The ninth time would be the last one.
+    stores = true;
+    await attempt(study, { times: 1, url: pacs.url });
+    expect(await stands(study)).toMatchObject({ status: 'delivered', problem: null });
+    expect(pacs.stored).toHaveLength(1);
+  } finally {
+    await pacs.close();
+  }
+});
+
 it('does not give up after many breaks in a short time', async () => {
   const study = await fixture.addUpload(makeStudy(1));
   await sandbox.putFaults({ kind: 'dropMidBody', on: 'stow', afterBytes: 1000 });

@@ -104,6 +104,12 @@ async function brokenOff(
   const breaks = await run.record.brokeAlone(only, error.droppedConnection);
   const verdict = verdictOn(breaks);
   if (!verdict) throw error;
+  // It may have stored it this time, and only its answer been lost. One that does not answer now did before this request.
+  const missing = await notHeld(run, batch).catch((failure: unknown) => {
+    if (failure instanceof PacsUnavailable) return batch;
+    throw failure;
+  });
+  if (missing.length === 0) return;
   run.logger.error('An instance is given up: the PACS breaks off each time', {
     instanceId: only.id,
     ...breaks,
