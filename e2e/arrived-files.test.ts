@@ -159,18 +159,18 @@ it('is left to the check of all where it is no object that goes as it came', asy
   expect(statuses).toEqual(['accepted', 'accepted', 'rejected', 'ignored']);
 });
 
-it('goes on in another job after 20 files, which makes way for uploads that are here as a whole', async () => {
-  const uploadId = await addArriving(makeStudy(23, slice).objects);
+it('goes on in another job after 100 files, which makes way for uploads that are here as a whole', async () => {
+  const uploadId = await addArriving(makeStudy(103, slice).objects);
   await fixture.takeJobs();
   await examineArrived(deps(), uploadId);
-  expect((await isSeen(uploadId)).filter(Boolean)).toHaveLength(20);
-  const last = (await listUploadFiles(fixture.db, uploadId))[19]?.id;
+  expect((await isSeen(uploadId)).filter(Boolean)).toHaveLength(100);
+  const last = (await listUploadFiles(fixture.db, uploadId))[99]?.id;
   expect(await fixture.takeJobs()).toMatchObject([
     { queue: 'intake', jobId: `early-${uploadId}-after-${last}`, priority: 4 },
   ]);
   await examineArrived(deps(), uploadId);
   expect(await fixture.takeJobs()).toEqual([]);
-  expect(await known(uploadId)).toHaveLength(23);
+  expect(await known(uploadId)).toHaveLength(103);
 });
 
 it('counts by bytes where files are large, one at least', async () => {

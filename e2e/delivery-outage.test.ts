@@ -237,6 +237,7 @@ async function told({ uploadId }: Pick<TestStudy, 'uploadId'>) {
     fixture.db,
     { all: [], rules: [], choices: [] },
     await fixture.upload(uploadId),
+    { seesSenders: false },
   );
   return detail.timeline
     .filter(({ event }) => /pacs/.test(event))

@@ -137,7 +137,9 @@ it('shows how much is stored while the rest is sent, before anything is verified
   const study = await fixture.addUpload(makeStudy(105, { rows: 128, columns: 128 }));
   const shown = async () => {
     const upload = await fixture.upload(study.uploadId);
-    const { studies } = await presentUpload(fixture.db, { all: [], rules: [], choices: [] }, upload);
+    const { studies } = await presentUpload(fixture.db, { all: [], rules: [], choices: [] }, upload, {
+      seesSenders: false,
+    });
     return studies[0]?.instances;
   };
   // The first image, and two of the requests beside each other; the others are held back.

@@ -19,23 +19,28 @@ export function intakeJob(
   };
 }
 
+const AHEAD_AFTER_MS = 500;
+
 /**
  * The job that looks at what has arrived of an upload while the rest still does.
  *
  * @param what - makes the job's id: the number of files that have arrived, or the last one that was looked at
- * @param urgency - `early`: images may go at once; else it makes way for all uploads that are here as a whole
+ * @param urgency - `early`: images may go at once; `ahead`: it makes way for all uploads that are here as a whole, and
+ * waits for more to arrive, as a job for each file would cost more than looking at it
+ * @param waitMs - of `ahead`, in milliseconds; less where there is enough to do already
  */
 export function arrivedFilesJob(
   upload: Pick<UploadRow, 'id' | 'serviceLevel'>,
   what: number | string,
   urgency: 'early' | 'ahead',
+  waitMs = AHEAD_AFTER_MS,
 ): QueuedJob {
   return {
     queue: 'intake',
     jobId: `early-${upload.id}-${what}`,
     payload: { uploadId: upload.id, early: true },
     priority: urgency === 'early' ? priorityOf(upload.serviceLevel) : LAST,
-    runAt: new Date(),
+    runAt: new Date(Date.now() + (urgency === 'early' ? 0 : waitMs)),
   };
 }
 

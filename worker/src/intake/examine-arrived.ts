@@ -17,8 +17,8 @@ export interface ArrivedFilesDeps extends Omit<IntakeDeps, 'storage' | 'config'>
   config: Pick<Config, 'delivery' | 'intake' | 'uploads' | 'pacs'>;
 }
 
-/** Looked at before what was found is kept and others have their turn. */
-const BATCH = { files: 20, bytes: 64 * 1024 * 1024 };
+/** Looked at before what was found is kept and others have their turn; images that may go at once do not wait for many. */
+const BATCH = { early: 20, ahead: 100, bytes: 64 * 1024 * 1024 };
 const FILES_AT_ONCE = 2;
 
 /**
@@ -29,10 +29,16 @@ const FILES_AT_ONCE = 2;
  */
 export async function examineArrived(deps: ArrivedFilesDeps, uploadId: string): Promise<void> {
   const { transact, db, config, stopping, logger } = deps;
-  const taken = await transact(async ({ trx }) => {
-    const upload = await lockUpload(trx, uploadId);
+  const taken = await transact(async (unit) => {
+    const upload = await lockUpload(unit.trx, uploadId);
     if (!upload || !takesFiles(upload.status)) return undefined;
-    return { upload, files: await takeUnseenFiles(trx, uploadId, BATCH) };
+    const urgency = mayGoEarly(upload, config) ? 'early' : 'ahead';
+    const most = { files: BATCH[urgency], bytes: BATCH.bytes };
+    const files = await takeUnseenFiles(unit.trx, uploadId, most);
+    // Files that come from now on have a job of their own.
+    if (await hasUnseenFiles(unit.trx, uploadId))
+      unit.enqueue(arrivedFilesJob(upload, `after-${files.at(-1)?.id}`, urgency, 0));
+    return { upload, files };
   });
   if (!taken || taken.files.length === 0) return;
   const ids = taken.files.map(({ id }) => id);
@@ -43,10 +49,7 @@ export async function examineArrived(deps: ArrivedFilesDeps, uploadId: string): 
       // Here as a whole by now, or ended: its intake has begun without these.
       if (!upload || !takesFiles(upload.status)) return;
       await keepExamined(unit.trx, checked);
-      const isEarly = mayGoEarly(upload, config);
-      if (isEarly && checked.length > 0) await recordEarly(unit, config, upload, checked);
-      if (await hasUnseenFiles(unit.trx, uploadId))
-        unit.enqueue(arrivedFilesJob(upload, `after-${ids.at(-1)}`, isEarly ? 'early' : 'ahead'));
+      if (mayGoEarly(upload, config)) await recordEarly(unit, config, upload, checked);
     });
   } catch (error) {
     if (!stopping.aborted) logger.warn('What has arrived could not be looked at yet', { error });
