@@ -19,7 +19,7 @@ export function intakeJob(
   };
 }
 
-const AHEAD_AFTER_MS = 500;
+const AHEAD_AFTER_MS = 250;
 
 /**
  * The job that looks at what has arrived of an upload while the rest still does.
