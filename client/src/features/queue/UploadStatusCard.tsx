@@ -210,7 +210,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
   );
 }
 
-/** How many files have come in, and then how many images the PACS has confirmed. */
+/** How many files have come in, and then how many images the PACS has taken; it confirms them at the end. */
 function StatusProgress({ upload }: { upload: UploadDetail }) {
   const { status, filesReceived, fileCount, instances } = upload;
   if (status === 'uploading') {
@@ -218,5 +218,7 @@ function StatusProgress({ upload }: { upload: UploadDetail }) {
   }
   if (status !== 'delivering') return null;
   const tone = upload.waitingFor === 'pacs' ? 'waiting' : undefined;
-  return <Progress value={instances.verified} max={instances.total} label="Images confirmed" tone={tone} />;
+  return (
+    <Progress value={instances.stored} max={instances.total} label="Images taken by the PACS" tone={tone} />
+  );
 }

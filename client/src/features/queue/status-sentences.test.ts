@@ -44,6 +44,16 @@ it('says whether the study is safe once all of it has arrived', () => {
   }
 });
 
+it('tells how far a delivery is by what the PACS has taken', () => {
+  const going = (stored: number, verified: number) =>
+    statusWords({ ...facts, status: 'delivering', instances: { ...facts.instances, stored, verified } })
+      .sentence;
+  expect(going(320, 0)).toBe(
+    'Safe here and on its way into the PACS: 320 of 480 taken, 0 confirmed. Nothing to do.',
+  );
+  expect(going(480, 480)).toContain('480 of 480 confirmed');
+});
+
 it('says delivered only with the number the PACS confirmed', () => {
   expect(statusWords(facts)).toMatchObject({ tone: 'good', label: 'Delivered' });
   expect(statusWords(facts).sentence).toContain('Delivered, 480 of 480 confirmed');

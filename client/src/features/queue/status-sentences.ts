@@ -127,7 +127,7 @@ export function statusWords(
       return {
         tone: 'moving',
         label,
-        sentence: `Safe here and on its way into the PACS: ${instances.verified} of ${instances.total} confirmed. ${upload.warningCount > 0 ? readWarnings(upload) : 'Nothing to do.'}`,
+        sentence: `Safe here and on its way into the PACS: ${arrivalWords(instances)}. ${upload.warningCount > 0 ? readWarnings(upload) : 'Nothing to do.'}`,
       };
     case 'delivered':
       return deliveredWords(upload);
@@ -302,6 +302,12 @@ const TIMELINE: Record<string, string> = {
 const DONE_BY_PEOPLE: readonly string[] = ['cancelled', 'corrected', 'processing', 'delivering'];
 
 type TimelineEntry = Pick<UploadDetail['timeline'][number], 'event' | 'targetName' | 'by'>;
+
+/** `320 of 480 taken, 0 confirmed`: the PACS takes images one by one, and confirms them at the end. */
+export function arrivalWords({ total, stored, verified }: UploadDetail['instances']): string {
+  if (stored <= verified) return `${verified} of ${total} confirmed`;
+  return `${stored} of ${total} taken, ${verified} confirmed`;
+}
 
 /**
  * An entry of an upload's timeline in plain words.

@@ -33,11 +33,21 @@ it('says how much of a study a PACS has', () => {
   ).toBe('not delivered, 58 of 60 confirmed, 2 not taken');
 });
 
+it('says how many images the PACS has taken before it has confirmed them', () => {
+  const going = {
+    ...study,
+    status: 'delivering',
+    instances: { ...instances, stored: 20, verified: 0 },
+  } as const;
+  expect(deliveryWords(going)).toBe('being delivered, 20 of 60 taken, 0 confirmed');
+  expect(deliveryWords({ ...going, waitingFor: 'pacs' })).toBe('waits for the PACS, 0 of 60 confirmed');
+});
+
 it('says that a study is incomplete while the rest of it still arrives', () => {
   const part = { ...instances, total: 12, stored: 12, verified: 11 };
   const begun = { ...study, status: 'delivering', incomplete: true, instances: part } as const;
   expect(contentWords(begun)).toBe('2 series, 12 images so far');
-  expect(deliveryWords(begun)).toBe('incomplete, being delivered, 11 of 12 confirmed');
+  expect(deliveryWords(begun)).toBe('incomplete, being delivered, 12 of 12 taken, 11 confirmed');
 });
 
 it('does not call images not taken that went and should not have', () => {

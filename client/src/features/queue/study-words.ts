@@ -1,6 +1,6 @@
 import type { Study } from '@relaypacs/core/contract/uploads.js';
 import { count } from '../../ui/format.js';
-import { alreadyThereWords, isFaultAfterEarlyDelivery } from './status-sentences.js';
+import { alreadyThereWords, arrivalWords, isFaultAfterEarlyDelivery } from './status-sentences.js';
 
 const STUDY_STATUS: Record<Study['status'], string> = {
   pending: 'waits for delivery',
@@ -28,11 +28,12 @@ export function deliveryWords({
   problem,
   instances,
 }: Pick<Study, 'status' | 'incomplete' | 'waitingFor' | 'problem' | 'instances'>): string {
-  const { total, verified, failed, alreadyThere } = instances;
+  const { failed, alreadyThere } = instances;
+  const isMoving = status === 'delivering' && waitingFor !== 'pacs';
   const state = [
     incomplete ? 'incomplete' : '',
     waitingFor === 'pacs' ? 'waits for the PACS' : STUDY_STATUS[status],
-    `${verified} of ${total} confirmed`,
+    isMoving ? arrivalWords(instances) : `${instances.verified} of ${instances.total} confirmed`,
     failed > 0 ? `${failed} ${isFaultAfterEarlyDelivery(problem) ? 'to be looked at' : 'not taken'}` : '',
     alreadyThereWords(alreadyThere),
   ];
