@@ -32,6 +32,8 @@ interface Sent {
   sender: ApiClient;
   study: MadeStudy;
   target: Pacs;
+  /** Images of it may have gone early, even one alone. */
+  isStat: boolean;
   /** Where an administrator had it sent once more, and whether it had been deleted there. */
   resend?: { target: Pacs; wasDeleted?: true };
 }
@@ -68,12 +70,14 @@ beforeAll(async () => {
       PACS_RULES: JSON.stringify([{ modality: 'MR', target: 'sandbox' }]),
       REDIS_URL: redis.url,
       DELIVERY_CONCURRENCY: '3',
+      DELIVERY_EAGER: 'stat',
     },
   });
   database = openDatabase(stack.databaseUrl, 2);
   const workers = [stack.worker, await stack.addWorker()];
-  const sentToSandbox = () => sent.filter(({ target }) => target === 'sandbox').map(({ study }) => study);
-  blows = new Blows({ orthanc, proxy, sandbox, redis, stack, workers, sentToSandbox }, below);
+  const sentWholeToSandbox = () =>
+    sent.filter(({ target, isStat }) => target === 'sandbox' && !isStat).map(({ study }) => study);
+  blows = new Blows({ orthanc, proxy, sandbox, redis, stack, workers, sentWholeToSandbox }, below);
   admin = await ApiClient.signUp(stack.baseUrl);
   senders = [];
   for (let i = 0; i < 3; i += 1) senders.push(await ApiClient.signUp(stack.baseUrl));
@@ -105,17 +109,35 @@ async function sendAll(): Promise<void> {
       const modality = index % 2 === 1 ? 'MR' : 'CT';
       const given = { modality, serviceLevel: LEVELS[index % LEVELS.length]! };
       const sender = senders[index % senders.length]!;
+      const isStat = given.serviceLevel === 'stat';
       // As a client that begins anew: an upload that was not finished expires.
       const own = await insist(sender, async () => {
-        const study = makeStudy(1 + below(5), { modality });
-        return { study, id: await sender.send(study.files, given) };
+        const study = makeStudy((isStat ? 2 : 1) + below(5), { modality, studyDate: '20260102' });
+        const id = await (isStat ? sendHaltingly(sender, study, given) : sender.send(study.files, given));
+        return { study, id };
       });
-      sent.push({ ...own, sender, target: modality === 'MR' ? 'sandbox' : 'default' });
+      sent.push({ ...own, sender, isStat, target: modality === 'MR' ? 'sandbox' : 'default' });
       // Spread over the time of the faults.
       await sleep((SECONDS * 1000 * 3) / STUDIES);
     }
   };
   await Promise.all([lane(), lane(), lane()]);
+}
+
+/** The last file comes some time after the others, of which images may go early. */
+async function sendHaltingly(
+  sender: ApiClient,
+  { files }: MadeStudy,
+  given: Parameters<ApiClient['announce']>[0],
+): Promise<string> {
+  const totalBytes = files.reduce((sum, file) => sum + file.length, 0);
+  const upload = await sender.announce({ fileCount: files.length, totalBytes, ...given });
+  for (const [index, file] of files.entries()) {
+    if (index === files.length - 1) await sleep(500 + below(2000));
+    const { status } = await sender.createFile(upload, file, `IM${index}.dcm`);
+    if (status !== 201) throw new Error(`Not sent: ${status}`);
+  }
+  return upload.id;
 }
 
 /** An administrator has some of what is delivered sent again. */
@@ -154,8 +176,10 @@ async function removeFromOrthanc(studyInstanceUid: string): Promise<void> {
 }
 
 /** How each upload has ended, and what was sent again of it, once all have. */
-async function endsOf(all: readonly Sent[]): Promise<Map<Sent, { first: string; again: string[] }>> {
-  const ends = new Map<Sent, { first: string; again: string[] }>();
+async function endsOf(
+  all: readonly Sent[],
+): Promise<Map<Sent, { first: string; again: string[]; early: boolean }>> {
+  const ends = new Map<Sent, { first: string; again: string[]; early: boolean }>();
   const again = ({ studies }: UploadDetail) => studies.filter(({ resendOf }) => resendOf !== null);
   const hasEnded = ({ status }: { status: string }) => status === 'delivered' || status === 'failed';
   for (const client of senders) await client.signIn();
@@ -167,7 +191,8 @@ async function endsOf(all: readonly Sent[]): Promise<Map<Sent, { first: string; 
     );
     const say = (each: Pick<UploadDetail, 'status' | 'problem'> | StudyEnd) =>
       each.problem ? `${each.status}: ${each.problem.code}` : each.status;
-    ends.set(one, { first: say(upload), again: again(upload).map(say) });
+    const early = upload.timeline.some(({ event }) => event === 'early_delivery');
+    ends.set(one, { first: say(upload), again: again(upload).map(say), early });
   }
   return ends;
 }
@@ -240,6 +265,7 @@ it(`of ${STUDIES} studies each arrives complete and once, whatever is killed mea
     studies: sent.length,
     ...outcome,
     resent,
+    begunEarly: [...ends.values()].filter(({ early }) => early).length,
     deletedBefore: sent.filter(({ resend }) => resend?.wasDeleted).length,
     storedNeedlesslyInOrthanc: storedNeedlessly.length,
     sandbox: instances,
@@ -257,4 +283,5 @@ it(`of ${STUDIES} studies each arrives complete and once, whatever is killed mea
     sandbox: { needless: 0 },
   });
   expect(resent.asked).toBeGreaterThan(0);
+  expect(counts.begunEarly).toBeGreaterThan(0);
 }, 900_000);

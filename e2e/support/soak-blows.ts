@@ -15,8 +15,8 @@ export interface Struck {
   redis: Redis;
   stack: Stack;
   workers: readonly ServiceProcess[];
-  /** Studies sent so far that go to the sandbox. */
-  sentToSandbox(): MadeStudy[];
+  /** Studies sent so far that go to the sandbox, all of each at once. */
+  sentWholeToSandbox(): MadeStudy[];
 }
 
 /**
@@ -152,7 +152,7 @@ export class Blows {
   private async firstOfUnsent(): Promise<string[]> {
     const found = new Set(await this.under.sandbox.found());
     const unsent = this.under
-      .sentToSandbox()
+      .sentWholeToSandbox()
       .filter(({ digests }) => digests.size > 1 && [...digests.keys()].every((uid) => !found.has(uid)));
     return unsent.slice(0, 8).flatMap(({ digests }) => [...digests.keys()].slice(0, 1));
   }
