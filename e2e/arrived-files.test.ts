@@ -159,18 +159,38 @@ it('is left to the check of all where it is no object that goes as it came', asy
   expect(statuses).toEqual(['accepted', 'accepted', 'rejected', 'ignored']);
 });
 
-it('goes on in another job after 100 files, which makes way for uploads that are here as a whole', async () => {
+it('goes on in another job after 100 files, in a queue of its own', async () => {
   const uploadId = await addArriving(makeStudy(103, slice).objects);
   await fixture.takeJobs();
   await examineArrived(deps(), uploadId);
   expect((await isSeen(uploadId)).filter(Boolean)).toHaveLength(100);
   const last = (await listUploadFiles(fixture.db, uploadId))[99]?.id;
   expect(await fixture.takeJobs()).toMatchObject([
-    { queue: 'intake', jobId: `early-${uploadId}-after-${last}`, priority: 4 },
+    { queue: 'arrivals', jobId: `ahead-${uploadId}-after-${last}`, payload: { uploadId } },
   ]);
   await examineArrived(deps(), uploadId);
   expect(await fixture.takeJobs()).toEqual([]);
   expect(await known(uploadId)).toHaveLength(103);
+});
+
+it('is held up by no file that cannot be read, which is left to the check of all', async () => {
+  const uploadId = await addArriving(makeStudy(3, slice).objects);
+  const [first] = await listUploadFiles(fixture.db, uploadId);
+  const { files } = fixture;
+  const failing = {
+    ...files,
+    locate: async (ids: readonly string[]) => {
+      const opener = await files.locate(ids);
+      return {
+        open: (id: string) => (id === first?.id ? Promise.reject(new Error('EIO')) : opener.open(id)),
+      };
+    },
+  };
+  await examineArrived({ ...deps(), files: failing }, uploadId);
+  expect(await isSeen(uploadId)).toEqual([true, true, true]);
+  expect(await known(uploadId)).toHaveLength(2);
+  await takeIn(uploadId);
+  expect(await fixture.instances((await theStudy(uploadId)).id)).toHaveLength(3);
 });
 
 it('counts by bytes where files are large, one at least', async () => {

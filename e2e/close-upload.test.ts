@@ -57,7 +57,9 @@ async function fail(...studies: Made[]): Promise<string> {
   await jane.waitFor(id, ({ status }) => status === 'failed');
   return id;
 }
-const close = (client: ApiClient, id: string) => client.request('DELETE', `/api/v1/uploads/${id}`);
+const cancel = (client: ApiClient, id: string) => client.request('DELETE', `/api/v1/uploads/${id}`);
+const close = (client: ApiClient, id: string) =>
+  client.request('DELETE', `/api/v1/uploads/${id}?status=failed`);
 const held = async ({ studyInstanceUid }: Made) => {
   const answer = await pacs.get(`/studies/${studyInstanceUid}/instances`);
   return answer.status === 200 ? ((await answer.json()) as unknown[]).length : 0;
@@ -105,6 +107,30 @@ describe('an upload that failed', () => {
     expect(await stored(id)).toBe(0);
     expect(await jane.upload(id)).toMatchObject({ bytesRemovedAt: expect.any(String) });
     expect(await held(study)).toBe(2);
+  });
+
+  it('is not closed by whoever means to cancel one that is on its way, nor such a one by whoever means this', async () => {
+    const id = await fail(makeImages(REFUSED));
+    const refused = { status: 409, body: { code: 'UPLOAD_STATE_CONFLICT' } };
+    expect(await cancel(jane, id)).toMatchObject({
+      ...refused,
+      body: { detail: expect.stringMatching(/kept here\. Nothing was changed\..*status=failed/) },
+    });
+    expect(await jane.upload(id)).toMatchObject({ status: 'failed' });
+    const open = await jane.announce();
+    expect(await close(jane, open.id)).toMatchObject(refused);
+    expect(await jane.upload(open.id)).toMatchObject({ status: 'created' });
+    expect((await jane.request('DELETE', `/api/v1/uploads/${id}?status=delivered`)).status).toBe(422);
+  });
+
+  it('is not said to be there, perhaps, when the PACS refused it each time', async () => {
+    const id = await fail(makeImages(REFUSED));
+    expect((await jane.post(`/api/v1/uploads/${id}/retry`)).status).toBeLessThan(300);
+    const failures = ({ timeline }: UploadDetail) =>
+      timeline.filter(({ event }) => event === 'failed').length;
+    await jane.waitFor(id, (seen) => seen.status === 'failed' && failures(seen) === 2);
+    await close(jane, id);
+    expect((await jane.upload(id)).problem!.detail).toContain('Nothing of it is in Hill PACS.');
   });
 
   it('is closed once, and nothing of it goes on afterwards', async () => {
@@ -207,7 +233,7 @@ describe('an administrator', () => {
   it("takes back another's upload before anything goes to the PACS", async () => {
     const upload = await jane.announce({ fileCount: 2 });
     await jane.createFile(upload, new Uint8Array(5), 'a');
-    expect((await close(admin, upload.id)).status).toBe(204);
+    expect((await cancel(admin, upload.id)).status).toBe(204);
     const cancelled = await jane.upload(upload.id);
     expect(cancelled).toMatchObject({ status: 'cancelled', problem: null });
     expect(lastEvent(cancelled)).toMatchObject({ event: 'cancelled', by: 'administrator' });
@@ -219,6 +245,6 @@ describe('an administrator', () => {
     const made = await admin.post('/api/v1/me/tokens', { name: 'script', scopes: ['uploads:write'] });
     const program = ApiClient.anonymous(stack.baseUrl);
     program.token = String(made.body.token);
-    expect((await close(program, upload.id)).status).toBe(404);
+    expect((await cancel(program, upload.id)).status).toBe(404);
   });
 });

@@ -133,12 +133,14 @@ it('looks again for what a lost job was about, and for nothing else', async () =
   await fixture.takeJobs();
   expect(await sweep()).toBe(1);
   expect(await fixture.takeJobs()).toMatchObject([
-    { queue: 'intake', jobId: `early-${uploadId}-2`, payload: { uploadId, early: true }, priority: 1 },
+    { queue: 'intake', jobId: `early-${uploadId}-sweep`, payload: { uploadId, early: true }, priority: 1 },
   ]);
   // Nothing of it may go early: it makes way for all that is here as a whole.
   await fixture.db('uploads').where({ id: uploadId }).update({ onDoubt: 'ask' });
   expect(await sweep()).toBe(1);
-  expect(await fixture.takeJobs()).toMatchObject([{ queue: 'intake', priority: 4 }]);
+  expect(await fixture.takeJobs()).toMatchObject([
+    { queue: 'arrivals', jobId: `ahead-${uploadId}-sweep`, payload: { uploadId } },
+  ]);
   await examineArrived(deps(), uploadId);
   expect(await sweep()).toBe(0);
 });

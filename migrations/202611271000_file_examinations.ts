@@ -2,6 +2,8 @@ import type { Knex } from 'knex';
 
 /** Files are examined while the rest of their upload still arrives; what was found is kept until all of it is taken in. */
 export async function up(knex: Knex): Promise<void> {
+  // In the order in which everybody else takes them.
+  await knex.raw('LOCK TABLE uploads, upload_files IN SHARE ROW EXCLUSIVE MODE');
   await knex.schema.createTable('file_examinations', (table) => {
     table.uuid('file_id').primary().references('id').inTable('upload_files').onDelete('CASCADE');
     table.uuid('upload_id').notNullable().references('id').inTable('uploads').onDelete('CASCADE');

@@ -134,7 +134,7 @@ function describeDelivery(delivery: ReceiptDelivery): string[] {
     `Study ${delivery.studyInstanceUid}${delivery.isResend ? ', sent again' : ''}`,
     `  ${who || 'no patient named'} · ${what.join(', ')}`,
     `  to ${target.name} (${target.key}), ${delivery.deliveredAt}`,
-    `  ${instances} instances, all listed by the PACS; contents of ${compared} retrieved and the same as sent${remarks > 0 ? `; remarks on ${remarks}` : ''}`,
+    `  ${instances} ${instances === 1 ? 'instance' : 'instances'}, all listed by the PACS; contents of ${compared} retrieved and the same as sent${remarks > 0 ? `; remarks on ${remarks}` : ''}`,
   ];
 }
 

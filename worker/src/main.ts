@@ -52,6 +52,10 @@ await runService(logger, async () => {
         deliveries.wake();
       }),
     ),
+    // One at a time: what is here as a whole comes first.
+    openConsumer('arrivals', config, 1, ({ uploadId }, jobId) =>
+      withLogContext({ uploadId, jobId }, () => examineArrived(deps, uploadId)),
+    ),
     openConsumer('delivery', config, 1, async () => deliveries.wake()),
   ];
   for (const consumer of consumers) {

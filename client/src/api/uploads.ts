@@ -98,6 +98,11 @@ export class UploadsApi {
   cancel(id: string): Promise<void> {
     return this.#session.call('DELETE', pathOf(id));
   }
+
+  /** Gives up an upload that failed: its files go. */
+  close(id: string): Promise<void> {
+    return this.#session.call('DELETE', `${pathOf(id)}?status=failed`);
+  }
 }
 
 function pathOf(id: string): string {

@@ -1,13 +1,15 @@
 /** The queues and what their jobs carry: ids only, never patient data. */
 export interface JobPayloads {
-  /** Open, check and record what one upload holds; `early`: look at what is here while the rest still arrives. */
+  /** Open, check and record what one upload holds; `early`: deliver what may go while the rest still arrives. */
   intake: { uploadId: string; early?: true };
+  /** Look at what has arrived of one upload while the rest still does. */
+  arrivals: { uploadId: string };
   /** Bring one study into the PACS and prove that it is there. */
   delivery: { studyId: string };
 }
 
 export type QueueName = keyof JobPayloads;
-export const QUEUE_NAMES: readonly QueueName[] = ['intake', 'delivery'];
+export const QUEUE_NAMES: readonly QueueName[] = ['intake', 'arrivals', 'delivery'];
 
 /** A job as it is written to the outbox and handed to BullMQ. */
 export interface QueuedJob<Q extends QueueName = QueueName> {

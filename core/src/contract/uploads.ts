@@ -400,6 +400,12 @@ export const UploadListQuerySchema = PageQuerySchema.extend({
 });
 export type UploadListQuery = z.infer<typeof UploadListQuerySchema>;
 
+/** Of `DELETE /api/v1/uploads/:id`. */
+export const CancelQuerySchema = z.object({
+  /** It is an upload that failed which is to be closed; without it such a one is left as it is. */
+  status: z.literal('failed').optional(),
+});
+
 export const UploadListSchema = z.object({
   items: z.array(UploadSummarySchema),
   nextCursor: z.string().nullable(),

@@ -1,6 +1,6 @@
 import type { ArchiveContents, ArchiveEntry } from '../contract/uploads.js';
-import { NOTED_FINDINGS, toldFinding } from '../domain/noted-findings.js';
 import type { Queryable } from './database.js';
+import { NOTED_FINDINGS, toldFinding } from './told-findings.js';
 
 export interface ArchiveEntryRow extends ArchiveEntry {
   uploadFileId: string;

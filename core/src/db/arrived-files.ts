@@ -43,26 +43,17 @@ export async function hasUnseenFiles(db: Queryable, uploadId: string): Promise<b
   return (await db('uploadFiles').where({ uploadId }).whereRaw(UNSEEN).first('id')) !== undefined;
 }
 
-/** Uploads that still arrive, with files that did more than `seconds` ago and were not looked at, and how many they have. */
-export async function listUnseenUploads(
-  db: Queryable,
-  seconds: number,
-  limit: number,
-): Promise<Array<UploadRow & { received: number }>> {
+/** Uploads that still arrive, with files that did more than `seconds` ago and were not looked at. */
+export async function listUnseenUploads(db: Queryable, seconds: number, limit: number): Promise<UploadRow[]> {
   const files = db('uploadFiles')
     .whereRaw('upload_files.upload_id = uploads.id')
     .whereRaw(UNSEEN)
     .whereRaw(`finished_at < now() - ? * interval '1 second'`, [seconds])
     .select(db.raw('1'));
-  const received = db('uploadFiles')
-    .whereRaw('upload_files.upload_id = uploads.id')
-    .whereNot({ status: 'uploading' })
-    .count()
-    .as('received');
   return db<UploadRow>('uploads')
     .where({ status: 'uploading' })
     .whereExists(files)
     .orderBy('id')
     .limit(limit)
-    .select('uploads.*', received);
+    .select('uploads.*');
 }

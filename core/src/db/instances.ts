@@ -5,6 +5,7 @@ import {
   type UploadProblem,
   type VerificationLevel,
 } from '../contract/uploads.js';
+import { PACS_REFUSALS } from '../domain/pacs-refusals.js';
 import { heldRow } from './claims.js';
 import type { Queryable } from './database.js';
 
@@ -35,7 +36,7 @@ export interface InstanceRow {
   alreadyThere: boolean;
   status: InstanceStatus;
   problem: UploadProblem | null;
-  /** How often its bytes were put into a STOW-RS request. */
+  /** How often its bytes were put into a STOW-RS request, without one that was refused before a retry. */
   sends: number;
   /** How often the PACS broke off on a request with only this instance, having stored others since the last time. */
   loneBreaks: number;
@@ -308,6 +309,11 @@ export async function reopenFailedInstances(db: Queryable, studyId: string): Pro
     .update({
       status: 'pending',
       problem: null,
+      // What the PACS refused the only time it was sent is certainly not there.
+      sends: db.raw(
+        `CASE WHEN sends = 1 AND stored_at IS NULL AND coalesce(problem->>'code', '') = ANY(?::text[]) THEN 0 ELSE sends END`,
+        [[...PACS_REFUSALS]],
+      ),
       loneBreaks: 0,
       brokeAt: null,
       breaksInRow: 0,

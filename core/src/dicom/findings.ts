@@ -190,6 +190,13 @@ const CATALOGUE = {
 
 export type FindingCode = keyof typeof CATALOGUE;
 
+/** Codes of known faults with which an object goes as it came, because archives take it so. */
+export const HARMLESS_FAULTS: ReadonlySet<string> = new Set(
+  Object.entries<FindingKind>(CATALOGUE)
+    .filter(([, { tier, needsRewrite }]) => tier === 'repair' && !needsRewrite)
+    .map(([code]) => code),
+);
+
 export interface Finding {
   /** Stable UPPER_SNAKE code. */
   code: FindingCode;

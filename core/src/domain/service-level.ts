@@ -6,6 +6,3 @@ const PRIORITY: Record<ServiceLevel, number> = { stat: 1, emergency: 2, routine:
 export function priorityOf(level: ServiceLevel): number {
   return PRIORITY[level];
 }
-
-/** Queue priority of what can wait until nothing else does. */
-export const LAST = Math.max(...Object.values(PRIORITY)) + 1;

@@ -1,7 +1,7 @@
 import type { QueuedJob } from '../contract/jobs.js';
 import type { StudyRow } from '../db/studies.js';
 import type { UploadRow } from '../db/uploads.js';
-import { LAST, priorityOf } from '../domain/service-level.js';
+import { priorityOf } from '../domain/service-level.js';
 
 /**
  * The intake job of an upload. Its id carries the number of attempts begun, so a job that is added twice exists
@@ -24,24 +24,21 @@ const AHEAD_AFTER_MS = 250;
 /**
  * The job that looks at what has arrived of an upload while the rest still does.
  *
- * @param what - makes the job's id: the number of files that have arrived, or the last one that was looked at
- * @param urgency - `early`: images may go at once; `ahead`: it makes way for all uploads that are here as a whole, and
- * waits for more to arrive, as a job for each file would cost more than looking at it
+ * @param what - makes the job's id: the number of files that have arrived, or what else it is about
+ * @param urgency - `early`: images may go at once; `ahead`: it has a queue of its own, so that it takes no turn of an
+ * upload that is here as a whole, and waits for more to arrive, as a job for each file would cost more than looking at it
  * @param waitMs - of `ahead`, in milliseconds; less where there is enough to do already
  */
 export function arrivedFilesJob(
-  upload: Pick<UploadRow, 'id' | 'serviceLevel'>,
+  { id, serviceLevel }: Pick<UploadRow, 'id' | 'serviceLevel'>,
   what: number | string,
   urgency: 'early' | 'ahead',
   waitMs = AHEAD_AFTER_MS,
 ): QueuedJob {
-  return {
-    queue: 'intake',
-    jobId: `early-${upload.id}-${what}`,
-    payload: { uploadId: upload.id, early: true },
-    priority: urgency === 'early' ? priorityOf(upload.serviceLevel) : LAST,
-    runAt: new Date(Date.now() + (urgency === 'early' ? 0 : waitMs)),
-  };
+  const job = { jobId: `${urgency}-${id}-${what}`, priority: priorityOf(serviceLevel) };
+  return urgency === 'early'
+    ? { ...job, queue: 'intake', payload: { uploadId: id, early: true }, runAt: new Date() }
+    : { ...job, queue: 'arrivals', payload: { uploadId: id }, runAt: new Date(Date.now() + waitMs) };
 }
 
 /** The delivery job of a study; see {@link intakeJob} for its id. */

@@ -45,6 +45,6 @@ it('says of a body that is no JSON what to put right', async () => {
   expect(await answer.json()).toMatchObject({
     status: 400,
     code: 'MALFORMED_REQUEST',
-    detail: expect.stringMatching(/no valid JSON\. Nothing was changed; correct it/),
+    detail: expect.stringMatching(/no JSON object\. Nothing was changed; correct it/),
   });
 });

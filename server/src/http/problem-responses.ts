@@ -49,7 +49,7 @@ function fromParser(error: { status?: unknown; type?: unknown }): HttpProblem | 
   if (error.type === 'entity.parse.failed') {
     return new HttpProblem(
       'MALFORMED_REQUEST',
-      'The body of the request is no valid JSON. Nothing was changed; correct it and send again.',
+      'The body of the request is no JSON object. Nothing was changed; correct it and send again.',
     );
   }
   if (error.type === 'request.aborted' || error.type === 'request.size.invalid') {

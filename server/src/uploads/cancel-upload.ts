@@ -1,4 +1,5 @@
 import { type PacsTargets, targetName } from '@relaypacs/core/config-targets.js';
+import type { UploadStatus } from '@relaypacs/core/contract/uploads.js';
 import type { Actor } from '@relaypacs/core/db/audit-events.js';
 import type { Queryable } from '@relaypacs/core/db/database.js';
 import { deleteEarlyStudies, listWentOut, lockEarlyStudies } from '@relaypacs/core/db/early-studies.js';
@@ -13,20 +14,23 @@ import { closeUpload } from './close-upload.js';
 /**
  * Takes an upload back before anything of it goes to the PACS, or closes one that failed. Cancelling twice is no error.
  *
+ * @param closes - it is a failed upload that is meant: its files may be the only copy, and go
  * @returns true when nothing of the upload went anywhere and its bytes may go at once
- * @throws HttpProblem UPLOAD_STATE_CONFLICT while it is delivered, and once it is
+ * @throws HttpProblem UPLOAD_STATE_CONFLICT while it is delivered, once it is, and where something else is meant than it is
  */
 export async function cancelUpload(
   transact: Transact,
   pacs: PacsTargets,
   uploadId: string,
   actor: Actor,
+  closes = false,
 ): Promise<boolean> {
   return transact(async (unit) => {
     const upload = await lockUpload(unit.trx, uploadId);
     if (!upload) throw notFound('upload');
     if (upload.status === 'cancelled') return false;
-    if (upload.status === 'failed') {
+    if (closes !== (upload.status === 'failed')) throw otherwiseMeant(upload.status);
+    if (closes) {
       await closeUpload(unit, pacs, upload, actor);
       return false;
     }
@@ -40,6 +44,15 @@ export async function cancelUpload(
     await changeUploadStatus(unit, { uploadId, to: 'cancelled', actor });
     return true;
   });
+}
+
+function otherwiseMeant(status: UploadStatus): HttpProblem {
+  return new HttpProblem(
+    'UPLOAD_STATE_CONFLICT',
+    status === 'failed'
+      ? 'The upload has failed, and its files are kept here. Nothing was changed. Try it again, or close it, which removes the files, with `?status=failed`.'
+      : `The upload is ${status} by now, and not failed. Nothing was changed. Look at it again.`,
+  );
 }
 
 /** One that failed and was corrected is checked anew when part of it has gone to the PACS. */

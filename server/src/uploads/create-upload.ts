@@ -45,7 +45,7 @@ export async function createUpload(
     if (existing) {
       throw new HttpProblem(
         'DUPLICATE_STUDY',
-        'A study of this patient with this date and modality was sent before. Send it again only if it is another one.',
+        'A study of a patient of this name, with this date and modality, was sent before. Send it again only if it is another one.',
         {
           existing: { id: existing.id, createdAt: existing.createdAt.toISOString(), status: existing.status },
         },

@@ -23,6 +23,7 @@ import {
   NO_INSTANCES,
   type StudyRow,
 } from '@relaypacs/core/db/studies.js';
+import { toldFinding } from '@relaypacs/core/db/told-findings.js';
 import {
   type FileTotals,
   listUploadFiles,
@@ -31,7 +32,6 @@ import {
 } from '@relaypacs/core/db/upload-files.js';
 import type { UploadRow } from '@relaypacs/core/db/uploads.js';
 import { listUsersById } from '@relaypacs/core/db/users.js';
-import { toldFinding } from '@relaypacs/core/domain/noted-findings.js';
 import { takesFiles } from '@relaypacs/core/domain/upload-status.js';
 
 /** For whom it is presented. */

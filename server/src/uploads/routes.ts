@@ -1,6 +1,7 @@
 import { CorrectUploadRequestSchema } from '@relaypacs/core/contract/corrections.js';
 import { ResendRequestSchema } from '@relaypacs/core/contract/resends.js';
 import {
+  CancelQuerySchema,
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
   type CreateUploadResponse,
@@ -189,7 +190,8 @@ export function uploadRoutes(deps: UploadDeps): Router {
 
   router.delete('/:id', guards.requireUploader, async (req, res) => {
     const upload = await uploadFor(req, res, maySeeUpload);
-    if (await cancelUpload(transact, config.pacs, upload.id, actorOf(req, res))) {
+    const closes = readQuery(CancelQuerySchema, req).status === 'failed';
+    if (await cancelUpload(transact, config.pacs, upload.id, actorOf(req, res), closes)) {
       await removeBytes(await listUploadObjectKeys(db, upload.id));
     }
     res.status(204).end();

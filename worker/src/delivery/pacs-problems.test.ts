@@ -8,7 +8,10 @@ it('explains the refusals that can be told apart', () => {
   expect(refusal(42871)).toMatchObject({ code: 'PACS_PATIENT_ID_MISSING' });
   expect(refusal(42872)).toMatchObject({ code: 'PACS_PATIENT_CONFLICT' });
   expect(refusal(290)).toMatchObject({ code: 'PACS_UNSUPPORTED_IMAGE' });
-  expect(refusal(43264)).toMatchObject({ code: 'PACS_INVALID_IMAGE' });
+  expect(refusal(43264)).toMatchObject({
+    code: 'PACS_INVALID_IMAGE',
+    detail: expect.stringContaining('the reason A900H.'),
+  });
   expect(refusal(50329)).toMatchObject({ code: 'PACS_INVALID_IMAGE' });
   expect(refusal(undefined)).toMatchObject({ code: 'PACS_REFUSED' });
 });

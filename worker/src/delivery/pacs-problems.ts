@@ -84,7 +84,10 @@ export const PATIENT_ID_NOT_ADDED: UploadProblem = {
 export function refusal(reason: number | undefined): UploadProblem {
   if (reason === 0xa777) return PATIENT_ID_MISSING;
   const { code, title, what } = refusalFor(reason);
-  const number = reason === undefined ? '' : ` (The PACS gave the reason ${reason}.)`;
+  const number =
+    reason === undefined
+      ? ''
+      : ` (The PACS gave the reason ${reason.toString(16).toUpperCase().padStart(4, '0')}H.)`;
   return { code, title, detail: `${what}${number} ${KEPT} ${ASK_PACS}`, remedy: 'contact_pacs' };
 }
 

@@ -77,7 +77,12 @@ async function examineObjects(
   const found: CheckedFile[] = [];
   await inParallel(files, FILES_AT_ONCE, async (file) => {
     deps.stopping.throwIfAborted();
-    const checked = await examineSingleObject(examination, file);
+    const checked = await examineSingleObject(examination, file).catch((error: unknown) => {
+      if (deps.stopping.aborted) throw error;
+      // It is read with the whole upload, which says what becomes of it; the others are not held up by it.
+      deps.logger.warn('A file that has arrived could not be looked at yet', { fileId: file.id, error });
+      return undefined;
+    });
     if (checked) found.push(checked);
   });
   return found;

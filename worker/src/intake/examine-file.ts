@@ -101,7 +101,9 @@ async function examineStored(
 ): Promise<CheckedFile> {
   const { size } = object;
   const withMd5 = file.announcedMd5 !== null;
-  const digests = bytes ? digestBeside(bytes, withMd5) : digestStream(object.stream(0, size), withMd5);
+  const digests = bytes
+    ? digestBeside(bytes, withMd5)
+    : digestStream(object.stream(0, size), withMd5, deps.signal);
   // A large one is read twice, one time after the other.
   if (!bytes) await digests;
   const source = bytes ? bytesSource(bytes) : object;
@@ -127,10 +129,15 @@ async function examineContents(
   return { ...(await examineContent(deps, { ...archive, sha256 })), entries: [] };
 }
 
-async function digestStream(chunks: AsyncIterable<Uint8Array>, withMd5: boolean): Promise<Digests> {
+async function digestStream(
+  chunks: AsyncIterable<Uint8Array>,
+  withMd5: boolean,
+  signal: AbortSignal,
+): Promise<Digests> {
   const md5 = withMd5 ? createHash('md5') : undefined;
   const sha256 = createHash('sha256');
   for await (const chunk of chunks) {
+    signal.throwIfAborted();
     md5?.update(chunk);
     sha256.update(chunk);
   }

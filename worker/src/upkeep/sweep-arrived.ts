@@ -22,7 +22,8 @@ export async function sweepArrived({
   await transact(async (unit) => {
     for (const upload of uploads) {
       const urgency = mayGoEarly(upload, config) ? 'early' : 'ahead';
-      unit.enqueue(arrivedFilesJob(upload, upload.received, urgency));
+      // The same id each time: while one waits for its turn, no other is added.
+      unit.enqueue(arrivedFilesJob(upload, 'sweep', urgency));
     }
   });
   return uploads.length;

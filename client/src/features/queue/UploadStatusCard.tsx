@@ -188,7 +188,7 @@ export function UploadStatusCard({ upload, onChange }: UploadStatusCardProps) {
           title="Close this upload?"
           yes="Close upload"
           no="Keep it"
-          onYes={() => void act(() => uploads.cancel(upload.id))}
+          onYes={() => void act(() => uploads.close(upload.id))}
           onNo={() => setAsking(undefined)}
         >
           {closingWords(upload)}

@@ -55,7 +55,7 @@ export function duplicateWords(
     kind: 'sent',
     title: 'Send this study again?',
     sentence:
-      `A study of this patient with the same date and modality was sent before${moment && `: ${moment}`} ` +
+      `A study of a patient of this name, with the same date and modality, was sent before${moment && `: ${moment}`} ` +
       `(${statusLabel(status).toLowerCase()}). Send this one only if it is another study, or if something was missing.`,
   };
 }

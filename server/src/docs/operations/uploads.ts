@@ -3,6 +3,7 @@ import { UploadEventSchema } from '@relaypacs/core/contract/events.js';
 import { SignedReceiptSchema } from '@relaypacs/core/contract/receipts.js';
 import { ResendRequestSchema, ResendResponseSchema } from '@relaypacs/core/contract/resends.js';
 import {
+  CancelQuerySchema,
   CompleteUploadRequestSchema,
   CreateUploadRequestSchema,
   CreateUploadResponseSchema,
@@ -198,11 +199,12 @@ export const UPLOAD_OPERATIONS: Operation[] = [
     path: '/api/v1/uploads/{id}',
     tag: 'Uploads',
     summary:
-      'Cancel before delivery has begun, or close an upload that failed; the bytes are removed, what the PACS has stays there. For its sender and signed-in administrators',
+      'Cancel before delivery has begun, or, with `?status=failed`, close an upload that failed; the bytes are removed, what the PACS has stays there. For its sender and signed-in administrators',
     secured: true,
     params: Id,
+    query: CancelQuerySchema,
     answers: { 204: { description: 'Cancelled' } },
-    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT'],
+    problems: [...BEARER_PROBLEMS, 'NOT_FOUND', 'UPLOAD_STATE_CONFLICT', 'VALIDATION_FAILED'],
   },
   {
     method: 'get',

@@ -1,4 +1,5 @@
 import type { FileFinding } from '../contract/uploads.js';
+import { HARMLESS_FAULTS } from '../dicom/findings.js';
 
 /**
  * Codes of what the checks find in images that are right as they are: told to programs as a `note`, and no remark for a
@@ -7,7 +8,8 @@ import type { FileFinding } from '../contract/uploads.js';
  */
 export const NOTED_FINDINGS: readonly string[] = ['NO_ACCESSION_NUMBER'];
 
-/** A finding as it is told: what calls for nobody's attention is a note. */
+/** A finding as it is told: what calls for nobody's attention is a note, and a repair only what was made anew. */
 export function toldFinding(finding: FileFinding): FileFinding {
-  return NOTED_FINDINGS.includes(finding.code) ? { ...finding, tier: 'note' } : finding;
+  if (NOTED_FINDINGS.includes(finding.code)) return { ...finding, tier: 'note' };
+  return HARMLESS_FAULTS.has(finding.code) ? { ...finding, tier: 'warn' } : finding;
 }
