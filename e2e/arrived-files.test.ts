@@ -3,6 +3,7 @@ import path from 'node:path';
 import { buildZip } from '@relaypacs/core/archive/testing/build-zip.js';
 import { listUploadFiles } from '@relaypacs/core/db/upload-files.js';
 import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
+import type { FileOpener, UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
 import { expect, it } from 'vitest';
 import { examineArrived } from '../worker/src/intake/examine-arrived.js';
 import { takeInUpload } from '../worker/src/intake/take-in-upload.js';
@@ -23,23 +24,22 @@ const deps = () => earlyDeps({ delivery: { ...config.delivery, eager: 'off' } })
 
 const known = (uploadId: string) => fixture.db('fileExaminations').where({ uploadId });
 
+/** The stored files, of which something happens once it is known where they lie. */
+const filesThat = (happens: (opener: FileOpener) => Promise<FileOpener>): UploadedFiles => ({
+  ...fixture.files,
+  locate: async (ids) => happens(await fixture.files.locate(ids)),
+});
+
 /** The intake of the whole upload, in which no byte of a stored file is read; only looked at how long it is. */
 async function takeInUnread(uploadId: string): Promise<void> {
   await setStatus(uploadId, 'received');
-  const { files } = fixture;
-  const unread = {
-    ...files,
-    locate: async (ids: readonly string[]) => {
-      const opener = await files.locate(ids);
-      const refuse = () => Promise.reject(new Error('A file was read again'));
-      return {
-        open: async (id: string) => {
-          const object = await opener.open(id);
-          return { size: object.size, read: refuse, stream: refuse as never, close: () => object.close() };
-        },
-      };
+  const refuse = () => Promise.reject(new Error('A file was read again'));
+  const unread = filesThat(async ({ open }) => ({
+    open: async (id) => {
+      const object = await open(id);
+      return { size: object.size, read: refuse, stream: refuse as never, close: () => object.close() };
     },
-  };
+  }));
   await takeInUpload({ ...deps(), files: unread }, uploadId);
 }
 
@@ -176,16 +176,9 @@ it('goes on in another job after 100 files, in a queue of its own', async () => 
 it('is held up by no file that cannot be read, which is left to the check of all', async () => {
   const uploadId = await addArriving(makeStudy(3, slice).objects);
   const [first] = await listUploadFiles(fixture.db, uploadId);
-  const { files } = fixture;
-  const failing = {
-    ...files,
-    locate: async (ids: readonly string[]) => {
-      const opener = await files.locate(ids);
-      return {
-        open: (id: string) => (id === first?.id ? Promise.reject(new Error('EIO')) : opener.open(id)),
-      };
-    },
-  };
+  const failing = filesThat(async ({ open }) => ({
+    open: (id) => (id === first?.id ? Promise.reject(new Error('EIO')) : open(id)),
+  }));
   await examineArrived({ ...deps(), files: failing }, uploadId);
   expect(await isSeen(uploadId)).toEqual([true, true, true]);
   expect(await known(uploadId)).toHaveLength(2);
@@ -205,15 +198,10 @@ it('counts by bytes where files are large, one at least', async () => {
 it('is forgotten with its bytes, and not kept where it was removed meanwhile', async () => {
   const uploadId = await addArriving(makeStudy(2, slice).objects);
   const [first] = await listUploadFiles(fixture.db, uploadId);
-  const { files } = fixture;
-  const removing = {
-    ...files,
-    locate: async (ids: readonly string[]) => {
-      const opener = await files.locate(ids);
-      await fixture.db('uploadFiles').where({ id: first?.id }).delete();
-      return opener;
-    },
-  };
+  const removing = filesThat(async (opener) => {
+    await fixture.db('uploadFiles').where({ id: first?.id }).delete();
+    return opener;
+  });
   await examineArrived({ ...deps(), files: removing }, uploadId);
   expect(await known(uploadId)).toHaveLength(1);
   await fixture
@@ -226,14 +214,10 @@ it('is forgotten with its bytes, and not kept where it was removed meanwhile', a
 
 it('is not kept when all of the upload was received meanwhile', async () => {
   const uploadId = await addArriving();
-  const { files } = fixture;
-  const receiving = {
-    ...files,
-    locate: async (ids: readonly string[]) => {
-      await setStatus(uploadId, 'received');
-      return files.locate(ids);
-    },
-  };
+  const receiving = filesThat(async (opener) => {
+    await setStatus(uploadId, 'received');
+    return opener;
+  });
   await examineArrived({ ...deps(), files: receiving }, uploadId);
   expect(await known(uploadId)).toEqual([]);
 });

@@ -1,8 +1,5 @@
 /** Deliveries to the archives of the cloud, and to one that loses what comes twice, as the sandbox plays them. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { buildDicom, newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -11,8 +8,6 @@ import {
   TestSandbox,
   type TestSandboxOptions,
 } from '../sandbox/src/testing/sandbox-client.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
 import type { DeliveryDeps } from '../worker/src/delivery/deliver-study.js';
 import { DeliveryFixture, makeStudy, type TestObject, type TestStudy } from './support/delivery-fixture.js';
 import { dataSetDigest, dataSetDigests } from './support/sandbox-contents.js';
@@ -23,16 +18,11 @@ const INSTANCES = 45;
 /** Of a search, fewer than the study has, and no divisor of it. */
 const MOST_ROWS = 10;
 
-let directory: string;
-let postgres: EmbeddedPostgres;
 let fixture: DeliveryFixture;
 let sandbox: TestSandbox;
 
 beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-clouds-'));
-  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
-  await migrate(postgres.url);
-  fixture = new DeliveryFixture(postgres.url, directory);
+  fixture = await DeliveryFixture.start('clouds');
 });
 afterEach(async () => {
   await sandbox.stop();
@@ -40,8 +30,6 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await fixture?.close();
-  await postgres?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 async function startSandbox(options: TestSandboxOptions): Promise<void> {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
 import type { ServiceLevel } from '@relaypacs/core/contract/uploads.js';
@@ -9,21 +6,14 @@ import { newId } from '@relaypacs/core/db/ids.js';
 import { ensureCircuits, updateCircuit } from '@relaypacs/core/db/pacs-circuits.js';
 import { newUid } from '@relaypacs/core/dicom/testing/build.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
 import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy } from './support/delivery-fixture.js';
 import { FaultyPacs } from './support/faulty-pacs.js';
 
-let directory: string;
-let postgres: EmbeddedPostgres;
 let fixture: DeliveryFixture;
 
 beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-order-'));
-  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
-  await migrate(postgres.url);
-  fixture = new DeliveryFixture(postgres.url, directory);
+  fixture = await DeliveryFixture.start('order');
 });
 beforeEach(async () => {
   await fixture.db('studies').delete();
@@ -32,8 +22,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await fixture?.close();
-  await postgres?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 const anywhere: QueueTarget[] = [{ key: DEFAULT_TARGET, concurrency: 10_000 }];

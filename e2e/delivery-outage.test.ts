@@ -1,28 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_TARGET } from '@relaypacs/core/config-targets.js';
 import { listCircuits } from '@relaypacs/core/db/pacs-circuits.js';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
 import { presentUpload } from '../server/src/uploads/present-upload.js';
 import { DeliveryDispatcher } from '../worker/src/delivery/dispatcher.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { type Exchange, FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
 import type { ReceivedPart } from './support/stow-recorder.js';
 
-let directory: string;
-let postgres: EmbeddedPostgres;
 let fixture: DeliveryFixture;
 let pacs: FaultyPacs;
 
 beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-outage-'));
-  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
-  await migrate(postgres.url);
-  fixture = new DeliveryFixture(postgres.url, directory);
+  fixture = await DeliveryFixture.start('outage');
 });
 beforeEach(async () => {
   await fixture.db('studies').delete();
@@ -32,8 +22,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await fixture?.close();
-  await postgres?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 const isProbe = ({ request }: Exchange) => request.url?.includes('StudyInstanceUID=') ?? false;

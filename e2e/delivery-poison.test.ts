@@ -1,24 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { TestSandbox } from '../sandbox/src/testing/sandbox-client.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../scripts/embedded-postgres.js';
-import { migrate } from '../scripts/migrate.js';
 import { DeliveryFixture, makeStudy, type TestStudy } from './support/delivery-fixture.js';
 import { FaultyPacs, stowAnswer } from './support/faulty-pacs.js';
 import { tally } from './support/stow-recorder.js';
 
-let directory: string;
-let postgres: EmbeddedPostgres;
 let fixture: DeliveryFixture;
 let sandbox: TestSandbox;
 
 beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), 'relaypacs-poison-'));
-  postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
-  await migrate(postgres.url);
-  fixture = new DeliveryFixture(postgres.url, directory);
+  fixture = await DeliveryFixture.start('poison');
 });
 beforeEach(async () => {
   // Nothing else goes to this PACS, or ever went.
@@ -31,8 +21,6 @@ beforeEach(async () => {
 });
 afterAll(async () => {
   await fixture?.close();
-  await postgres?.stop();
-  await rm(directory, { recursive: true, force: true });
 });
 
 const MINUTES = 60_000;

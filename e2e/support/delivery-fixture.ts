@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_TARGET, type PacsTarget } from '@relaypacs/core/config-targets.js';
@@ -24,6 +25,8 @@ import { createLogger, type Logger } from '@relaypacs/core/observability/logger.
 import { deliveryJob } from '@relaypacs/core/queue/jobs.js';
 import { FileStorage } from '@relaypacs/core/storage/file-storage.js';
 import { createUploadedFiles, type UploadedFiles } from '@relaypacs/core/storage/uploaded-files.js';
+import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.js';
+import { migrate } from '../../scripts/migrate.js';
 import { Circuits } from '../../worker/src/delivery/circuits.js';
 import { type DeliveryDeps, deliverStudy } from '../../worker/src/delivery/deliver-study.js';
 import type { DeliveryMetrics } from '../../worker/src/delivery/delivery-metrics.js';
@@ -64,6 +67,20 @@ export class DeliveryFixture {
   private readonly stopping = new AbortController();
   private readonly pacsAccesses = new PacsAccesses();
   private userId: string | undefined;
+  private cleanUp = async (): Promise<void> => {};
+
+  /** One with a database and a folder of its own. */
+  static async start(name: string): Promise<DeliveryFixture> {
+    const directory = await mkdtemp(path.join(tmpdir(), `relaypacs-${name}-`));
+    const postgres = await startEmbeddedPostgres({ dataDir: path.join(directory, 'data') });
+    await migrate(postgres.url);
+    const fixture = new DeliveryFixture(postgres.url, directory);
+    fixture.cleanUp = async () => {
+      await postgres.stop();
+      await rm(directory, { recursive: true, force: true });
+    };
+    return fixture;
+  }
 
   /** @param directory - an existing folder for the bytes */
   constructor(databaseUrl: string, directory: string) {
@@ -287,6 +304,7 @@ export class DeliveryFixture {
 
   async close(): Promise<void> {
     await this.db.destroy();
+    await this.cleanUp();
   }
 }
 
